@@ -1,0 +1,53 @@
+# make demo   watch a disk being updated, booted, broken and falling back
+# make test   lint, types, and every test this machine can run
+# Each target sets up what it needs: Debian packages (when missing, and root), .venv, the package.
+SHELL := /bin/bash
+export PATH := $(PATH):/usr/sbin:/sbin
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := .ci/requirements.lock
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint bench clean setup lock format
+
+help:
+	@sed -n '1,3p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): $(LOCK) pyproject.toml .ci/setup
+	@PYTHON="$(PYTHON)" .ci/setup
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m fixtures.demo
+
+test: lint
+	.ci/test
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -q -m "not slow and not vm" -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	.ci/bench
+
+# Renew the lock file. The index is the one pip is set up for; its address is not written.
+lock: $(STAMP)
+	$(BIN)/pip install -q pip-tools
+	$(BIN)/pip-compile -q --extra images --extra demo --extra dev --generate-hashes --allow-unsafe --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+	  --output-file $(LOCK) pyproject.toml
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

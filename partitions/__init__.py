@@ -1,0 +1,1 @@
+"""partitions: GPT, boot bits, partition sets, and the disks that carry them."""

@@ -1,0 +1,107 @@
+"""What can go wrong with a disk, split by who has to act.
+
+    PartitionError
+     ├── GptError               the partition table cannot be trusted (both copies damaged, lying fields)
+     ├── LayoutError            the table is sound, but it is not a disk of ours (no BOOT/ROOT/HASH, no PRIVATE)
+     ├── DiscoveryError         the running system does not say which disk or set it runs from
+     ├── TransitionRefused      the wanted change of boot bits is not allowed in this state
+     │    ├── NoInactiveSet     the disk has one set only
+     │    ├── AlreadyMarked     the other set is already marked for the next boot
+     │    ├── NotBootable       the other set was never made valid
+     │    └── BootUnconfirmed   the running boot is not proven yet, so nothing safe would remain
+     └── DeviceError            the device or image file failed us
+          ├── DeviceMissing     no such node; we never create one
+          ├── DeviceBusy        mounted, or another run has it
+          ├── DeviceDenied      no permission
+          ├── DeviceReadOnly    writing refused by the device
+          └── DeviceTooSmall    the access does not lie inside the device or partition
+
+``exit_code`` follows sysexits.h, as written in docs/cli.md. Every message says what happened, to which
+thing, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EX_DATAERR = 65
+EX_IOERR = 74
+EX_TEMPFAIL = 75
+EX_NOPERM = 77
+EX_CONFIG = 78
+
+
+class PartitionError(Exception):
+    """Anything the disk side reports; never raised itself."""
+
+    exit_code: ClassVar[int] = EX_IOERR
+
+
+class GptError(PartitionError):
+    """The partition table cannot be trusted."""
+
+    exit_code = EX_DATAERR
+
+
+class LayoutError(PartitionError):
+    """The partition table is sound but does not hold our partition sets."""
+
+    exit_code = EX_CONFIG
+
+
+class DiscoveryError(PartitionError):
+    """The running system does not tell which disk or partition set it runs from."""
+
+    exit_code = EX_CONFIG
+
+
+class TransitionRefused(PartitionError):
+    """The boot bits are in a state from which this change is not allowed."""
+
+    exit_code = EX_TEMPFAIL
+
+
+class NoInactiveSet(TransitionRefused):
+    """The disk has a single partition set; there is nothing to update into."""
+
+    exit_code = EX_CONFIG
+
+
+class AlreadyMarked(TransitionRefused):
+    """The inactive set is already chosen for the next boot."""
+
+
+class NotBootable(TransitionRefused):
+    """The inactive set was never made valid, so the bootloader would not take it."""
+
+
+class BootUnconfirmed(TransitionRefused):
+    """The running boot is not marked successful; the change would leave nothing proven to boot."""
+
+
+class DeviceError(PartitionError):
+    """A device or image file failed."""
+
+
+class DeviceMissing(DeviceError):
+    """There is no such device node or file; it is never created."""
+
+
+class DeviceBusy(DeviceError):
+    """The device is mounted or held by another process."""
+
+    exit_code = EX_TEMPFAIL
+
+
+class DeviceDenied(DeviceError):
+    """The process may not open the device."""
+
+    exit_code = EX_NOPERM
+
+
+class DeviceReadOnly(DeviceError):
+    """The device refuses writes."""
+
+
+class DeviceTooSmall(DeviceError):
+    """An access does not lie inside the device or partition."""

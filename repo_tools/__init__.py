@@ -1,0 +1,1 @@
+"""repo_tools: makes and keeps the signed repository that updog reads."""

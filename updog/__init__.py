@@ -1,0 +1,1 @@
+"""updog: the client of an A/B operating-system update, and the service around it."""

@@ -1,0 +1,1 @@
+"""waves: when may a host, known by its seed, take an update."""
