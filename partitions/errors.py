@@ -1,23 +1,23 @@
 """What can go wrong with a disk, split by who has to act.
 
     PartitionError
-     ├── GptError               the partition table cannot be trusted (both copies damaged, lying fields)
-     ├── LayoutError            the table is sound, but it is not a disk of ours (no BOOT/ROOT/HASH, no PRIVATE)
-     ├── DiscoveryError         the running system does not say which disk or set it runs from
-     ├── TransitionRefused      the wanted change of boot bits is not allowed in this state
+     ├── GptError               the partition table cannot be trusted
+     ├── LayoutError            sound table, but this is not a disk of ours
+     ├── DiscoveryError         the system does not say which disk or set it runs from
+     ├── TransitionRefused      the change of boot bits is not allowed in this state
      │    ├── NoInactiveSet     the disk has one set only
      │    ├── AlreadyMarked     the other set is already marked for the next boot
      │    ├── NotBootable       the other set was never made valid
-     │    └── BootUnconfirmed   the running boot is not proven yet, so nothing safe would remain
+     │    └── BootUnconfirmed   the running boot is not proven, nothing safe would remain
      └── DeviceError            the device or image file failed us
           ├── DeviceMissing     no such node; we never create one
           ├── DeviceBusy        mounted, or another run has it
           ├── DeviceDenied      no permission
           ├── DeviceReadOnly    writing refused by the device
-          └── DeviceTooSmall    the access does not lie inside the device or partition
+          └── DeviceTooSmall    an access outside the device or partition
 
-``exit_code`` follows sysexits.h, as written in docs/cli.md. Every message says what happened, to which
-thing, and what to do next.
+``exit_code`` follows sysexits.h, as written in docs/cli.md. Every message says what happened, to
+which thing, and what to do next.
 """
 
 from __future__ import annotations

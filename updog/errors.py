@@ -13,14 +13,15 @@
      │    ├── NotThere              69   500   it answered: no such file
      │    └── CutShort              69   500   it stopped in mid-body, or stalled
      ├── InternalError              70   500   our own mistake
-     ├── StorageError               74   500   the state directory or a cache cannot be read or written
+     ├── StorageError               74   500   the state directory or a cache failed
      ├── BusyError                  75   423   another run holds the lock, or it is not yet time
      │    └── UnconfirmedBoot       75   409   the running set is not marked successful
      ├── PermissionDenied           77   500   the process may not
      └── ConfigError                78   500   the configuration, or the host's own identity
 
-`partitions.errors.PartitionError` is the disk's own tree with exit codes of its own; the CLI treats both alike.
-Exit codes follow sysexits.h. ``hint`` says what to do next; the CLI prints it on a line of its own.
+`partitions.errors.PartitionError` is the disk's own tree with exit codes of its own; the CLI treats
+both alike. Exit codes follow sysexits.h. ``hint`` says what to do next; the CLI prints it on a line
+of its own.
 """
 
 from __future__ import annotations

@@ -1,0 +1,217 @@
+"""The house rules of docs/architecture.md about who may import what, held against the tree."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("waves", "partitions", "updog", "repo_tools")
+
+# Modules that decide and never touch the world: no I/O, no clock, no randomness.
+PURE = {
+    "waves.duration",
+    "waves.errors",
+    "waves.policy",
+    "waves.schedule",
+    "partitions.blockio",
+    "partitions.boot",
+    "partitions.bootflags",
+    "partitions.errors",
+    "partitions.gpt",
+    "partitions.guid",
+    "partitions.layout",
+    "updog.errors",
+    "updog.manifest",
+    "updog.migrations",
+    "updog.report",
+    "updog.select",
+    "updog.stream",
+    "updog.trust",
+    "updog.version",
+    "repo_tools.edits",
+}
+IMPURE_STDLIB = {
+    "asyncio",
+    "fcntl",
+    "http",
+    "io",
+    "logging",
+    "multiprocessing",
+    "os",
+    "random",
+    "secrets",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib.request",
+}
+JUNK_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "types"}
+# What the publishing side may see of the client besides its pure modules.
+REPO_TOOLS_MAY_SEE = {
+    "updog",
+    "updog.clock",
+    "updog.errors",
+    "updog.session",
+    "updog.tufstore",
+    "updog.fetch",
+}
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def _modules() -> dict[str, Path]:
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    return {_module_name(path): path for path in found}
+
+
+def _resolve(target: str) -> str:
+    """The module of ours that a dotted import lands in (``from a import b`` may name one)."""
+    while target not in _modules() and "." in target:
+        target = target.rpartition(".")[0]
+    return target
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Every module named by an import statement anywhere in the file, type-only ones included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_modules()[module].read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import; the house writes absolute ones"
+            assert node.module is not None
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(names)
+
+
+def _ours(module: str) -> set[str]:
+    resolved = {_resolve(name) for name in _imports(module)}
+    return {name for name in resolved if name in _modules()} - {module}
+
+
+def _imports_from(module: str, *packages: str) -> set[str]:
+    return {name for name in _ours(module) if name.split(".")[0] in packages}
+
+
+def test_the_leaves_import_nothing_of_ours() -> None:
+    for module in _modules():
+        package = module.split(".")[0]
+        if package in {"waves", "partitions"}:
+            assert not _imports_from(module, *(set(PACKAGES) - {package})), module
+
+
+def test_the_client_never_imports_the_publishing_side() -> None:
+    for module in _modules():
+        if module.split(".")[0] == "updog":
+            assert not _imports_from(module, "repo_tools"), module
+
+
+def test_the_publishing_side_sees_only_pure_parts_of_the_client() -> None:
+    allowed = PURE | REPO_TOOLS_MAY_SEE
+    for module in _modules():
+        if module.split(".")[0] == "repo_tools":
+            assert _imports_from(module, "updog") <= allowed, module
+
+
+def test_nobody_imports_a_command_line() -> None:
+    for module in _modules():
+        if module != "updog.__main__":
+            assert not {name for name in _ours(module) if name.endswith((".cli", ".signpost"))}, (
+                module
+            )
+
+
+def test_fleet_speaks_only_the_update_api() -> None:
+    for module in _modules():
+        if module.startswith("updog.fleet"):
+            seen = _ours(module)
+            assert not {n for n in seen if n.startswith(("updog.install", "updog.session"))}, module
+            assert not _imports_from(module, "partitions"), module
+
+
+def test_pure_modules_exist() -> None:
+    assert set(_modules()) >= PURE
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_import_only_pure_modules(module: str) -> None:
+    packages = set(PACKAGES)
+    assert _ours(module) - packages <= PURE
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_pure_modules_do_no_io(module: str) -> None:
+    touched = {
+        bad
+        for bad in IMPURE_STDLIB
+        for name in _imports(module)
+        if name == bad or name.startswith(bad + ".")
+    }
+    assert not touched
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    readers = {
+        module
+        for module, path in _modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"now", "utcnow", "today"}
+        and isinstance(node.value, ast.Name | ast.Attribute)
+        and ast.unparse(node.value) in {"datetime", "datetime.datetime", "date", "datetime.date"}
+    }
+    assert readers <= {"updog.clock"}
+
+
+def test_imports_form_a_dag() -> None:
+    graph = {module: _ours(module) for module in _modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+
+
+def test_no_junk_drawer_modules() -> None:
+    assert not {module for module in _modules() if module.rpartition(".")[2] in JUNK_NAMES}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("updog", "--help"),
+        ("updog", "status", "--help"),
+        ("updog", "rollback", "--help"),
+        ("signpost", "--help"),
+    ],
+)
+def test_light_commands_import_no_network_and_no_tuf(command: tuple[str, ...]) -> None:
+    module = {"updog": "updog.cli", "signpost": "partitions.signpost"}[command[0]]
+    probe = (
+        "import sys, contextlib, io\n"
+        f"from {module} import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        f"    main({list(command[1:])!r})\n"
+        "heavy = {'requests', 'urllib3', 'tuf', 'securesystemslib', 'cryptography', 'ssl'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout.strip() == "[]"
