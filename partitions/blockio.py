@@ -21,6 +21,9 @@ class Access(Enum):
 
     READ = "read"
     WRITE = "write"
+    """Alone: refused while the device is mounted or another writer has it."""
+    WRITE_SHARED = "write shared"
+    """Beside mounted partitions: the partition table of the disk that the system runs from."""
 
 
 @dataclass(frozen=True, slots=True)
