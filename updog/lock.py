@@ -1,0 +1,75 @@
+"""One run at a time: an advisory lock that the kernel drops with the process, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from updog.errors import BusyError, PermissionDenied, StorageError
+
+PID_LIMIT = 32
+
+
+class RunLock:
+    """The lock file of one machine, held while the block runs.
+
+    The file stays when the lock is given back: removing it would let two runs lock two files of one
+    name.
+
+    Args:
+        path: the lock file; made with its folder if missing.
+
+    Raises:
+        BusyError: another run holds it; names its process id where the file tells.
+        PermissionDenied: this user may not lock it.
+        StorageError: the file system refused.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        descriptor = self._open()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _holder(descriptor)
+            os.close(descriptor)
+            raise BusyError(
+                f"Another run{holder} is at work and holds {self.path}.",
+                hint="Wait until it is done, then run the command again.",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o644)
+        except PermissionError as error:
+            message = f"{self.path} may not be locked."
+            raise PermissionDenied(message, hint="Run as root.") from error
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be locked: {error.strerror}.") from error
+
+
+def _holder(descriptor: int) -> str:
+    """The holder's process id as words, or nothing while it is still being written."""
+    said = os.pread(descriptor, PID_LIMIT, 0).strip()
+    return f" (process {said.decode()})" if said.isdigit() else ""
