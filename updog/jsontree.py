@@ -9,6 +9,7 @@ reads a schema writes only the schema.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ MAX_DEPTH = 32
 MAX_ENTRIES = 10_000
 """Members of one array or object that is read; what is ignored is bounded by the size alone."""
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 _Kind = TypeVar("_Kind", dict[str, Any], list[Any], str)
 
 
@@ -70,7 +72,7 @@ class Node:
         table = self._of_kind(dict)
         self._bounded(len(table))
         for key, value in table.items():
-            yield key, Node(value, f"{self.path}[{quoted(key)}]")
+            yield key, Node(value, self.path + _step(key))
 
     def member(self, name: str) -> Node:
         """The member of an object whose names are fixed; all others are ignored.
@@ -81,7 +83,7 @@ class Node:
         table = self._of_kind(dict)
         if name not in table:
             raise self.fault(f"the member {name!r} is missing")
-        return Node(table[name], f"{self.path}.{name}")
+        return Node(table[name], self.path + _step(name))
 
     def elements(self) -> Iterator[Node]:
         """The elements of an array.
@@ -92,7 +94,7 @@ class Node:
         array = self._of_kind(list)
         self._bounded(len(array))
         for index, value in enumerate(array):
-            yield Node(value, f"{self.path}[{index}]")
+            yield Node(value, self.path + _step(index))
 
     def text(self) -> str:
         """The string.
@@ -111,6 +113,13 @@ class Node:
     def _bounded(self, count: int) -> None:
         if count > MAX_ENTRIES:
             raise self.fault(f"{count} entries, more than the {MAX_ENTRIES} allowed")
+
+
+def _step(key: str | int) -> str:
+    """One step of a JSON path, never longer than a line however long the key is."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    return f".{key}" if _PLAIN.fullmatch(key) else f"[{quoted(key)}]"
 
 
 def load(data: bytes, path: str) -> Node:
@@ -173,8 +182,7 @@ def _check(node: Node, levels: int) -> None:
             _check_text(key, node)
         # Only what can be wrong gets a path: a large document is mostly plain ASCII strings.
         if isinstance(inner, dict | list) or (isinstance(inner, str) and not inner.isascii()):
-            step = quoted(key) if isinstance(key, str) else str(key)
-            _check(Node(inner, f"{node.path}[{step}]"), levels - 1)
+            _check(Node(inner, node.path + _step(key)), levels - 1)
 
 
 def _entries(value: object) -> Iterator[tuple[str | int, object]]:
