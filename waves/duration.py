@@ -36,7 +36,7 @@ _SHOWN = 60
 
 def quoted(text: str) -> str:
     """``text`` for an error message: in quotes, printable, and never longer than a line."""
-    return ascii(text) if len(text) <= _SHOWN else f"{ascii(text[:_SHOWN])}..."
+    return ascii(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!a}..."
 
 
 def parse_offset(text: str) -> timedelta:
