@@ -1,0 +1,141 @@
+"""Readers of single configuration values: a raw TOML value in, the checked value out. PURE.
+
+Each raises ValueError with what was expected; the caller adds the file and the key.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from partitions.layout import Slot
+from updog.version import Version
+
+URL_SCHEMES = frozenset({"http", "https", "file"})
+LATEST = "latest"
+
+
+def text(value: object) -> str:
+    """Any string."""
+    if not isinstance(value, str):
+        raise _wrong("a string", value)
+    return value
+
+
+def flag(value: object) -> bool:
+    """``true`` or ``false``, never a string that reads like one."""
+    if not isinstance(value, bool):
+        raise _wrong("true or false", value)
+    return value
+
+
+def whole(low: int, high: int) -> Callable[[object], int]:
+    """A reader of whole numbers from `low` to `high`, both included."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong("a whole number", value)
+        if not low <= value <= high:
+            raise ValueError(f"must lie in {low}..{high}, not {value}")
+        return value
+
+    return read
+
+
+def seconds(high: float) -> Callable[[object], float]:
+    """A reader of durations in seconds, above 0 and up to `high`."""
+
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong("a number of seconds", value)
+        if not (math.isfinite(value) and 0 < value <= high):
+            raise ValueError(f"must be above 0 and at most {high:g} seconds, not {value}")
+        return float(value)
+
+    return read
+
+
+def path(value: object) -> Path:
+    """An absolute path: a relative one would depend on where a command was started."""
+    said = text(value)
+    if not said.startswith("/") or "\0" in said:
+        raise ValueError(f"must be an absolute path, not {said!r}")
+    return Path(said)
+
+
+def url(value: object) -> str:
+    """A base URL, returned without trailing slashes.
+
+    Query and fragment are refused: file names are appended to the path.
+    """
+    said = text(value)
+    parts = urlsplit(said)
+    if parts.scheme not in URL_SCHEMES or not (parts.netloc or parts.scheme == "file"):
+        raise ValueError(f"must be an http, https or file URL, not {said!r}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"must be a plain URL without ? or #, not {said!r}")
+    return said.rstrip("/")
+
+
+def words(value: object) -> tuple[str, ...]:
+    """A list of strings that are not empty."""
+    if not isinstance(value, list):
+        raise _wrong("a list of strings", value)
+    for index, item in enumerate(value):
+        if not isinstance(item, str) or not item:
+            raise ValueError(f"item {index} must be a string that is not empty, not {item!r}")
+    return tuple(value)
+
+
+def command(value: object) -> tuple[str, ...]:
+    """A program with its arguments; run without a shell."""
+    said = words(value)
+    if not said:
+        raise ValueError("must name a program and its arguments, not an empty list")
+    return said
+
+
+def headers(value: object) -> Mapping[str, str]:
+    """HTTP header names and values; line breaks would smuggle in further headers."""
+    if not isinstance(value, dict):
+        raise _wrong("a table of strings", value)
+    for name, content in value.items():
+        if not isinstance(content, str) or not (name + content).isprintable():
+            raise ValueError(f"header {name!r} must be a string on one line")
+    return dict(value)
+
+
+def slot(value: object) -> Slot:
+    """The name of a partition set: A or B."""
+    said = text(value)
+    if said not in {"A", "B"}:
+        raise ValueError(f'must be "A" or "B", not {said!r}')
+    return Slot(said)
+
+
+def version(value: object) -> Version:
+    """A semantic version, with at most one leading ``v`` (formats 4)."""
+    said = text(value)
+    try:
+        return Version.parse(said.removeprefix("v"))
+    except ValueError as error:
+        raise ValueError(f"must be a version such as 1.2.3, not {said!r}") from error
+
+
+def version_lock(value: object) -> Version | None:
+    """``latest`` (None), or the one version to run."""
+    return None if value == LATEST else version(value)
+
+
+def versions(value: object) -> frozenset[Version]:
+    """A list of versions."""
+    return frozenset(version(item) for item in words(value))
+
+
+def _wrong(expected: str, value: object) -> ValueError:
+    """The error for a value of another TOML type than the `expected` one."""
+    names = {bool: "a boolean", int: "an integer", float: "a float", str: "a string"}
+    names |= {list: "an array", dict: "a table"}
+    return ValueError(f"must be {expected}, not {names.get(type(value), 'a date or time')}")

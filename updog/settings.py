@@ -1,0 +1,110 @@
+"""The checked configuration as values: what `updog.config` builds and the rest reads. PURE.
+
+Nothing here can be half configured: each field has passed its check before the object exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from partitions.layout import Slot
+from updog.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are kept (formats 1 and 16, D15). Every path is absolute."""
+
+    state_dir: Path = Path("/var/lib/updog")
+    lock: Path = Path("/run/lock/updog.lock")
+    trusted_root: Path = Path("/usr/share/updog/root.json")
+    os_release: Path = Path("/usr/lib/os-release")
+    migrations_dir: Path = Path("/var/lib/bottlerocket-migrations")
+    metadata_cache_dir: Path = Path("/var/cache/bottlerocket-metadata")
+
+    @property
+    def tuf_dir(self) -> Path:
+        """The trusted metadata kept between runs (D5)."""
+        return self.state_dir / "tuf"
+
+    @property
+    def seed(self) -> Path:
+        """The seed this host drew at first use."""
+        return self.state_dir / "seed"
+
+    @property
+    def staged(self) -> Path:
+        """What was last written to the inactive set."""
+        return self.state_dir / "stage.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Which disk to work on, and how (formats 9.3, D10, D16).
+
+    Attributes:
+        disk: the whole disk or an image file; None finds the disk of the running root.
+        active: the set that runs; None asks the running system or the disk.
+        tries: boots a new set gets before the bootloader falls back, 1..15.
+        reboot_command: program and arguments that ``--reboot`` runs.
+    """
+
+    disk: Path | None = None
+    active: Slot | None = None
+    tries: int = 1
+    reboot_command: tuple[str, ...] = ("systemctl", "reboot")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """How the repository is talked to; times in seconds.
+
+    Attributes:
+        timeout_connect: longest wait for a connection.
+        timeout_stall: longest wait for the next byte; a slow transfer that moves is never cut.
+        retries: further attempts after a failed one, 0..100.
+        ca_file: the only certificate authorities to believe, or None for the system's.
+        client_cert: certificate shown to the server (mutual TLS).
+        client_key: its private key, or None when `client_cert` holds both.
+        headers: sent with each request.
+        send_host_info: whether URLs carry this host's version and seed (formats 7).
+    """
+
+    timeout_connect: float = 10.0
+    timeout_stall: float = 30.0
+    retries: int = 4
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    send_host_info: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration of one run (formats 5.4).
+
+    Attributes:
+        metadata_base_url: where ``timestamp.json`` lies, without a trailing slash.
+        targets_base_url: where the targets lie, without a trailing slash.
+        seed: this host's place in the waves, 0..2047; None means the drawn one.
+        version_lock: the only version to run, or None for the latest.
+        ignore_waves: take updates before this host's turn.
+        blocked_versions: versions never to install.
+        https_proxy: proxy for the repository, or empty.
+        no_proxy: hosts to reach without that proxy.
+    """
+
+    metadata_base_url: str
+    targets_base_url: str
+    seed: int | None = None
+    version_lock: Version | None = None
+    ignore_waves: bool = False
+    blocked_versions: frozenset[Version] = frozenset()
+    https_proxy: str = ""
+    no_proxy: tuple[str, ...] = ()
+    paths: Paths = Paths()
+    boot: Boot = Boot()
+    download: Download = Download()
