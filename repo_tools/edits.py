@@ -120,7 +120,7 @@ def read_release(text: str, where: str) -> ReleaseFile:
         ManifestError: not TOML, or one of the two is missing or of another form.
     """
     try:
-        root = Node(tomllib.loads(text), where)
+        root = Node(tomllib.loads(text), f"{where}: $")
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{where}: not TOML: {error}") from None
     migrations = root.member("migrations")
