@@ -1,0 +1,265 @@
+"""dm-verity hash trees: build one, and check data against one.
+
+The format is version 1 with a superblock, sha256, blocks of 4096 bytes for data and hashes; the
+bytes are those of ``veritysetup format`` with the same salt and UUID.
+
+    block 0      superblock
+    block 1      top of the tree: one block
+    ...          every level below it, down to the digests of the data blocks
+
+A digest is sha256(salt + block). A hash block is 128 digests, the last one of a level filled up
+with zeros. The root hash is the digest of the top block; for data of one block there is no tree
+and it is the digest of that block. Data and tree are streamed in one pass: memory does not depend
+on their size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import SEEK_END
+from typing import BinaryIO, Self, TypeAlias
+from uuid import UUID
+
+from partitions.errors import EX_DATAERR, PartitionError
+
+BLOCK = 4096
+MAX_SALT = 256
+
+_DIGEST = 32
+_PER_BLOCK = BLOCK // _DIGEST
+_SUPERBLOCK = struct.Struct("<8sII16s32sIIQH6x256s168x")
+_MAGIC = b"verity\0\0"
+_VERSION = 1
+_NORMAL_HASH = 1  # 0 is the older Chrome OS order of salt and data
+_ALGORITHM = b"sha256"
+
+_Sink: TypeAlias = Callable[[int, bytes], None]
+"""Takes a hash block and its number."""
+
+
+class VerityError(PartitionError):
+    """Data and hash tree do not belong together, or the tree is not one of ours."""
+
+    exit_code = EX_DATAERR
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """The first block of a hash image.
+
+    Attributes:
+        uuid: name of the hash image; no digest covers it.
+        salt: bytes put before every block when it is hashed, at most 256.
+        data_blocks: blocks of data that the tree covers.
+    """
+
+    uuid: UUID
+    salt: bytes
+    data_blocks: int
+
+    @classmethod
+    def from_block(cls, block: bytes) -> Self:
+        """Take the first block of a hash image apart.
+
+        Raises:
+            VerityError: not a superblock, or of a kind that we do not make.
+        """
+        if len(block) < BLOCK or not block.startswith(_MAGIC):
+            raise VerityError("the hash image does not begin with a dm-verity superblock")
+        fields = _SUPERBLOCK.unpack_from(block)
+        (_, version, hash_type, uuid, algorithm, data_size, hash_size, blocks, salted, salt) = (
+            fields
+        )
+        kind = (version, hash_type, algorithm.rstrip(b"\0"), data_size, hash_size)
+        if kind != (_VERSION, _NORMAL_HASH, _ALGORITHM, BLOCK, BLOCK):
+            raise VerityError(
+                f"the hash image is not dm-verity version 1 with sha256 and blocks of {BLOCK}"
+                f" bytes: {kind}"
+            )
+        found = cls(UUID(bytes=uuid), salt[:salted], blocks)
+        if salted > MAX_SALT or found.to_block() != block[:BLOCK]:
+            raise VerityError("the superblock of the hash image has bytes where none belong")
+        return found
+
+    def to_block(self) -> bytes:
+        """Return the block as it lies in the hash image."""
+        packed = _SUPERBLOCK.pack(
+            _MAGIC,
+            _VERSION,
+            _NORMAL_HASH,
+            self.uuid.bytes,
+            _ALGORITHM,
+            BLOCK,
+            BLOCK,
+            self.data_blocks,
+            len(self.salt),
+            self.salt,
+        )
+        return packed.ljust(BLOCK, b"\0")
+
+
+def hash_image_size(data_size: int) -> int:
+    """Return the bytes of the hash image for so many bytes of data, superblock included."""
+    return BLOCK * (1 + sum(_level_sizes(data_size // BLOCK)))
+
+
+def build_tree(data: BinaryIO, tree: BinaryIO, *, salt: bytes, uuid: UUID) -> str:
+    """Write the hash image of ``data`` into ``tree``.
+
+    Args:
+        data: the data, seekable, a whole number of blocks; read from its start.
+        tree: where the hash image goes, seekable and writable; written from its start.
+        salt: at most 256 bytes; empty is allowed.
+        uuid: name of the hash image.
+
+    Returns:
+        The root hash, 64 hexadecimal digits.
+
+    Raises:
+        VerityError: the data is empty or not a whole number of blocks, or the salt is too long.
+        OSError: reading or writing failed.
+    """
+    size = data.seek(0, SEEK_END)
+    if size == 0 or size % BLOCK:
+        raise VerityError(f"{size} bytes of data are not a whole number of {BLOCK}-byte blocks")
+    if len(salt) > MAX_SALT:
+        raise VerityError(f"a salt of {len(salt)} bytes does not fit; at most {MAX_SALT}")
+
+    def write(number: int, block: bytes) -> None:
+        tree.seek(number * BLOCK)
+        tree.write(block)
+
+    superblock = Superblock(uuid, salt, size // BLOCK)
+    write(0, superblock.to_block())
+    return _hash_all(data, superblock, write)
+
+
+def verify(data: BinaryIO, tree: BinaryIO, root_hash: str) -> Superblock:
+    """Check every byte of the data and of the tree against the root hash.
+
+    The data may be followed by other bytes, as on a partition larger than its image, and so may
+    the tree; neither the kernel nor this reads those. The UUID is the one thing in the hash image
+    that nothing covers; the caller may compare it in what is returned.
+
+    Args:
+        data: the data, seekable.
+        tree: the hash image, seekable.
+        root_hash: hexadecimal digits, in either case.
+
+    Returns:
+        What the superblock says.
+
+    Raises:
+        VerityError: something differs; the message says which block.
+        OSError: reading failed.
+    """
+    tree.seek(0)
+    superblock = Superblock.from_block(tree.read(BLOCK))
+    available = data.seek(0, SEEK_END) // BLOCK
+    if not 0 < superblock.data_blocks <= available:
+        raise VerityError(
+            f"the tree covers {superblock.data_blocks} blocks, the data has {available}"
+        )
+
+    def compare(number: int, block: bytes) -> None:
+        tree.seek(number * BLOCK)
+        if tree.read(BLOCK) != block:
+            raise VerityError(
+                f"block {number} of the hash image is not what the data hashes to; the data or"
+                " the tree was changed"
+            )
+
+    found = _hash_all(data, superblock, compare)
+    if not hmac.compare_digest(found, root_hash.lower()):
+        raise VerityError(f"the root hash is {found}, expected {root_hash.lower()}")
+    return superblock
+
+
+def _level_sizes(data_blocks: int) -> list[int]:
+    """Return the hash blocks of each level, the lowest first; none for a single data block."""
+    sizes = []
+    below = data_blocks
+    while below > 1:
+        below = -(-below // _PER_BLOCK)
+        sizes.append(below)
+    return sizes
+
+
+def _hash_all(data: BinaryIO, superblock: Superblock, sink: _Sink) -> str:
+    """Hash all data, hand every hash block to ``sink``, and return the root hash."""
+    sizes = _level_sizes(superblock.data_blocks)
+    # The highest level lies first, right behind the superblock.
+    starts = [1 + sum(sizes[level + 1 :]) for level in range(len(sizes))]
+    salted = hashlib.sha256(superblock.salt)
+    levels = _Levels(starts, salted, sink)
+    data.seek(0)
+    for digests in _data_digests(data, superblock.data_blocks, salted):
+        levels.add(0, digests)
+    return levels.finish().hex()
+
+
+def _data_digests(data: BinaryIO, blocks: int, salted: hashlib._Hash) -> Iterator[bytes]:
+    """Yield the digests of 128 data blocks at a time, of fewer at the end."""
+    buffer = memoryview(bytearray(_PER_BLOCK * BLOCK))
+    fork = salted.copy
+    while blocks:
+        count = min(blocks, _PER_BLOCK)
+        _read_exactly(data, buffer[: count * BLOCK])
+        digests = []
+        for at in range(0, count * BLOCK, BLOCK):
+            block = fork()
+            block.update(buffer[at : at + BLOCK])
+            digests.append(block.digest())
+        yield b"".join(digests)
+        blocks -= count
+
+
+def _read_exactly(data: BinaryIO, target: memoryview) -> None:
+    done = 0
+    while done < len(target):
+        piece = data.read(len(target) - done)
+        if not piece:
+            raise VerityError("the data became shorter while it was read")
+        target[done : done + len(piece)] = piece
+        done += len(piece)
+
+
+class _Levels:
+    """The open block of every level; a full one goes to the sink and its digest one level up."""
+
+    def __init__(self, starts: list[int], salted: hashlib._Hash, sink: _Sink) -> None:
+        self._open = [bytearray() for _ in starts]
+        self._next = list(starts)
+        self._salted = salted
+        self._sink = sink
+        self._root = b""
+
+    def add(self, level: int, digests: bytes) -> None:
+        """Append digests; they never cross a block boundary."""
+        if level == len(self._open):
+            self._root = digests
+            return
+        block = self._open[level]
+        block += digests
+        if len(block) == BLOCK:
+            self._close(level)
+
+    def finish(self) -> bytes:
+        """Close what is open, the lowest level first, and return the root hash."""
+        for level, block in enumerate(self._open):
+            if block:
+                self._close(level)
+        return self._root
+
+    def _close(self, level: int) -> None:
+        block = bytes(self._open[level]).ljust(BLOCK, b"\0")
+        self._open[level].clear()
+        self._sink(self._next[level], block)
+        self._next[level] += 1
+        digest = self._salted.copy()
+        digest.update(block)
+        self.add(level + 1, digest.digest())
