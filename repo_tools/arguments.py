@@ -1,0 +1,148 @@
+"""What may be typed after ``updog-repo``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import NoReturn
+
+from updog.errors import UsageError
+from updog.version import Version
+
+_EPILOG = """\
+a first repository:
+  updog-repo init DIR
+  updog-repo add-update DIR --variant V --arch A -v 1.1.0 -b BOOT -r ROOT --hash HASH
+  updog-repo set-migrations DIR --from Release.toml
+  updog-repo set-waves DIR --variant V --arch A -v 1.1.0 --policy default
+  updog-repo publish DIR
+  updog-repo serve DIR
+
+exit codes: 0 done, 64 wrong command line, 65 bad input, 70 internal error, 74 input or output,
+75 another updog-repo is at work, 77 permission, 78 keys
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; the name of the command is in ``command``."""
+    top = _Parser(
+        prog="updog-repo",
+        description="Make and publish a signed repository of OS updates.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"updog-repo {_own_version()}")
+    commands = _Commands(
+        top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    )
+    _root_commands(commands)
+    _draft_commands(commands)
+    _publish_commands(commands)
+    return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 64 on a wrong command line, as sysexits.h and our other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(UsageError.exit_code, f"{self.prog}: {message}\n")
+
+
+class _Commands:
+    """Adds commands that all begin with the folder of the repository."""
+
+    def __init__(self, within: argparse._SubParsersAction[_Parser]) -> None:
+        self._within = within
+
+    def add(self, name: str, summary: str) -> _Parser:
+        command = self._within.add_parser(name, help=summary, description=f"{summary}.")
+        command.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
+        command.add_argument(
+            "--keys", metavar="DIR", type=Path, help="folder of the private keys (DIR/keys)"
+        )
+        return command
+
+
+def _root_commands(commands: _Commands) -> None:
+    init = commands.add("init", "Make keys and a first root in a new repository")
+    init.add_argument("--key-type", choices=["ed25519", "ecdsa", "rsa"], default="ed25519")
+    init.add_argument(
+        "--root-keys", metavar="N", type=int, default=3, help="how many root keys to make (3)"
+    )
+    init.add_argument(
+        "--root-threshold", metavar="K", type=int, default=2, help="how many must sign (2)"
+    )
+    _root_expires(init)
+    _root_expires(commands.add("renew-root", "Sign the next root: same keys, later expiry"))
+
+
+def _root_expires(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--root-expires", metavar="SPAN", default="365 days", help="'52 weeks' or so (365 days)"
+    )
+
+
+def _draft_commands(commands: _Commands) -> None:
+    add = commands.add("add-update", "Add a release of three images to the draft")
+    _release(add)
+    add.add_argument("-m", "--max-version", metavar="VERSION", type=_version)
+    for flag, image in (("-b", "boot"), ("-r", "root"), (None, "hash")):
+        flags = [flag, f"--{image}"] if flag else [f"--{image}"]
+        add.add_argument(
+            *flags, metavar="FILE", type=Path, required=True, help=f"{image} image, raw or .lz4"
+        )
+    _release(commands.add("remove-update", "Take a release out of the draft"))
+    waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
+    _release(waves)
+    waves.add_argument(
+        "--policy", metavar="NAME|FILE", required=True, help="shipped policy, or a TOML file"
+    )
+    waves.add_argument("--start-at", metavar="TIME", help="RFC 3339, or 'in 4 hours' (now)")
+    most = commands.add("set-max-version", "Set the highest version that hosts may run")
+    most.add_argument("-v", "--max-version", metavar="VERSION", type=_version, required=True)
+    _filter(most)
+    _migrations(commands.add("set-migrations", "Replace the migrations by those of a Release.toml"))
+    commands.add("show", "List what is drafted")
+
+
+def _migrations(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-f", "--from", dest="release", metavar="RELEASE.TOML", type=Path, required=True
+    )
+    command.add_argument(
+        "--migrations-dir", metavar="DIR", type=Path, help="their files (beside Release.toml)"
+    )
+    _filter(command)
+
+
+def _publish_commands(commands: _Commands) -> None:
+    _filter(commands.add("publish", "Check, sign and put out the drafts"))
+    _filter(commands.add("refresh", "Sign again what is published, with new expiries"))
+    serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="0 takes any free one (8000)")
+
+
+def _release(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--variant", required=True)
+    command.add_argument("-a", "--arch", required=True)
+    command.add_argument("-v", "--version", metavar="VERSION", type=_version, required=True)
+
+
+def _filter(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--variant", help="only this one (all)")
+    command.add_argument("-a", "--arch", help="only this one (all)")
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version.parse(text.removeprefix("v"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _own_version() -> str:
+    return distribution_version("updog-agent")

@@ -1,0 +1,281 @@
+"""The ``updog-repo`` command: a thin shell over `repo_tools.repository` and `repo_tools.publish`.
+
+Results go to stdout, everything else to stderr. Exit codes are those of `updog.errors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repo_tools import arguments as command_line
+from updog.clock import SystemClock
+from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
+from waves.errors import WaveError
+
+if TYPE_CHECKING:
+    from repo_tools.draft import Edition
+    from repo_tools.publish import Release
+    from repo_tools.repository import Repository
+    from waves.policy import Policy
+
+EX_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = command_line.parser().parse_args(argv)
+    try:
+        # The clock is asked once: everything one command signs counts from one moment.
+        COMMANDS[arguments.command](arguments, SystemClock().now())
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return EX_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
+        return _fail(_as_ours(error))
+    return 0
+
+
+def cmd_init(arguments: argparse.Namespace, now: datetime) -> None:
+    """Make keys and the first root."""
+    from repo_tools.keys import KeyType
+    from repo_tools.repository import Repository
+    from repo_tools.root import RootPlan
+    from waves.duration import parse_offset
+
+    plan = RootPlan(
+        KeyType(arguments.key_type),
+        arguments.root_keys,
+        arguments.root_threshold,
+        parse_offset(arguments.root_expires),
+    )
+    repository = Repository.init(arguments.dir, plan, now=now, keys=arguments.keys)
+    _say(
+        f"Made {plan.root_keys} root keys, of which {plan.threshold} must sign, and 3 online keys."
+    )
+    _say(f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
+    _say("Devices trust the repository through this file; install it in their image:")
+    _result(str(repository.roots / "1.root.json"))
+
+
+def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Stage three images and add them as an update."""
+    from repo_tools.repository import NewUpdate
+
+    update = _repository(arguments).add_update(
+        NewUpdate(
+            _edition(arguments),
+            arguments.version,
+            arguments.boot,
+            arguments.root,
+            arguments.hash,
+            arguments.max_version,
+        )
+    )
+    _say(
+        f"Added to the draft, with {update.max_version} as the highest version; not published yet."
+    )
+    _result(f"{update.variant} {update.arch} {update.version}")
+
+
+def cmd_remove_update(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Take an update out of the draft."""
+    _repository(arguments).remove_update(_edition(arguments), arguments.version)
+    _say("Removed from the draft; devices see it until the next publish.")
+
+
+def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
+    """Give an update its rollout."""
+    from waves.duration import format_moment, parse_start
+    from waves.policy import to_schedule
+
+    base = parse_start(arguments.start_at, now) if arguments.start_at else now
+    schedule = to_schedule(_policy(arguments.policy), base)
+    _repository(arguments).set_waves(_edition(arguments), arguments.version, schedule)
+    for wave in schedule.waves:
+        _result(f"seed {wave.first_seed:4}  {format_moment(wave.start)}")
+
+
+def cmd_set_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Set the highest version that hosts may run."""
+    repository = _repository(arguments)
+    repository.set_max_version(
+        repository.select(arguments.variant, arguments.arch), arguments.max_version
+    )
+
+
+def cmd_set_migrations(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Replace the migrations by those of a Release.toml."""
+    from repo_tools import migrationfiles
+
+    listed = migrationfiles.read(arguments.release).migrations
+    folder = arguments.migrations_dir or arguments.release.parent
+    files = migrationfiles.sources(listed, folder)
+    repository = _repository(arguments)
+    repository.set_migrations(repository.select(arguments.variant, arguments.arch), listed, files)
+    _say(f"Drafted {len(listed)} steps between versions, with {len(files)} migrations.")
+
+
+def cmd_publish(arguments: argparse.Namespace, now: datetime) -> None:
+    """Publish the drafts."""
+    from repo_tools.publish import publish
+
+    repository = _repository(arguments)
+    editions = repository.select(arguments.variant, arguments.arch)
+    _tell(publish(repository, now=now, editions=editions, report=_say))
+
+
+def cmd_refresh(arguments: argparse.Namespace, now: datetime) -> None:
+    """Sign again what is published."""
+    from repo_tools.publish import refresh
+
+    repository = _repository(arguments)
+    editions = repository.select(arguments.variant, arguments.arch)
+    _tell(refresh(repository, now=now, editions=editions, report=_say))
+
+
+def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
+    """Sign the next version of the root."""
+    from repo_tools import root
+    from waves.duration import parse_offset
+
+    repository = _repository(arguments)
+    with repository.locked():
+        lifetime = parse_offset(arguments.root_expires)
+        signed = root.renew(repository.keys, repository.roots, now=now, lifetime=lifetime)
+    _say("Not published yet. Put it out with: updog-repo refresh DIR")
+    _result(str(repository.roots / signed.name))
+
+
+def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Serve the published files until interrupted."""
+    from repo_tools.serve import Server
+
+    published = _repository(arguments).published
+    with Server(published, host=arguments.host, port=arguments.port, log=_say) as server:
+        _say(f"Serving {published}: metadata at /VARIANT/ARCH, targets at /targets.")
+        _say("Press Ctrl-C to stop.")
+        _result(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            _say("Stopped.")
+
+
+def cmd_show(arguments: argparse.Namespace, _now: datetime) -> None:
+    """List what is drafted."""
+    repository = _repository(arguments)
+    for edition in repository.editions():
+        draft = repository.draft(edition)
+        last = draft.last_version()
+        _say(f"{edition}: {f'metadata version {last}' if last else 'not published yet'}")
+        for update in draft.manifest().updates:
+            waves = len(update.schedule.waves) or "no"
+            _result(f"{edition} {update.version}  max {update.max_version}  {waves} waves")
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
+    "init": cmd_init,
+    "renew-root": cmd_renew_root,
+    "add-update": cmd_add_update,
+    "remove-update": cmd_remove_update,
+    "set-waves": cmd_set_waves,
+    "set-max-version": cmd_set_max_version,
+    "set-migrations": cmd_set_migrations,
+    "show": cmd_show,
+    "publish": cmd_publish,
+    "refresh": cmd_refresh,
+    "serve": cmd_serve,
+}
+
+
+def _repository(arguments: argparse.Namespace) -> Repository:
+    from repo_tools.repository import Repository
+
+    return Repository.open(arguments.dir, keys=arguments.keys)
+
+
+def _edition(arguments: argparse.Namespace) -> Edition:
+    from repo_tools.draft import Edition
+
+    return Edition(arguments.variant, arguments.arch)
+
+
+def _policy(name: str) -> Policy:
+    """A shipped policy, or that of a file."""
+    from waves.policy import parse_policy
+    from waves.shipped import names, read_shipped
+
+    if name in names():
+        return read_shipped(name)
+    path = Path(name)
+    if not path.is_file():
+        raise UsageError(
+            f"There is no policy file {name}, and no shipped policy of that name.",
+            hint=f"Shipped are: {', '.join(names())}",
+        )
+    return parse_policy(path.read_text(encoding="utf-8"), name)
+
+
+def _tell(releases: Sequence[Release]) -> None:
+    from waves.duration import format_moment
+
+    for release in releases:
+        _result(f"{release.edition} {release.version}")
+        _say(f"Valid until {format_moment(release.expires)}; before that: updog-repo refresh DIR")
+
+
+def _result(line: str) -> None:
+    """A line for whoever reads our output, a program perhaps."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    """A line for the person at the terminal."""
+    sys.stderr.write(f"{line}\n")
+
+
+def _as_ours(error: Exception) -> UpdogError | WaveError:
+    """Give every exception a place in the tree, so that each has an exit code and one line."""
+    if isinstance(error, UpdogError | WaveError):
+        return error
+    if isinstance(error, PermissionError):
+        return PermissionDenied(f"{_where(error)}: permission denied.")
+    if isinstance(error, OSError):
+        full = "Make room and run the command again." if error.errno == errno.ENOSPC else ""
+        return StorageError(f"{_where(error)}: {error.strerror or error}.", hint=full)
+    return InternalError(
+        f"{type(error).__name__}: {error} ({_origin(error)})",
+        hint="This is a mistake in updog-repo. Please report it with the command you typed.",
+    )
+
+
+def _where(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "The system"
+
+
+def _origin(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return (
+        "" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+    )
+
+
+def _fail(error: UpdogError | WaveError) -> int:
+    _say(f"updog-repo: {error}")
+    if hint := getattr(error, "hint", ""):
+        _say(hint)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

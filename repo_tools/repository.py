@@ -1,0 +1,246 @@
+"""A repository folder: where things lie, and the edits of its draft.
+
+    keys/              private keys, mode 0700; root-*.pem belong offline
+    root/N.root.json   every signed root
+    draft/             what the next publish will put out (see `repo_tools.draft`)
+    published/         what a web server gives to clients (see `repo_tools.publish`)
+    lock               held by whoever edits or publishes
+
+Each edit takes the lock, reads, changes a value in memory, and writes once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Root
+
+from repo_tools import edits, keys, root, storage
+from repo_tools.draft import Draft, Edition, checked_name, image_names
+from repo_tools.errors import KeyFileError, NotARepository
+from repo_tools.root import RootPlan
+from repo_tools.signing import ONLINE_ROLES, Signers
+from updog.errors import UsageError
+from updog.manifest import Images, Manifest, Migrations, Update
+from updog.version import Version
+from waves.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class NewUpdate:
+    """A release to be added.
+
+    Attributes:
+        boot: image file, raw or ``.lz4``; so are ``root`` and ``hash``.
+        max_version: highest version that hosts may run; None: see `edits.add`.
+    """
+
+    edition: Edition
+    version: Version
+    boot: Path
+    root: Path
+    hash: Path
+    max_version: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository that exists; make one with `init`, find one with `open`."""
+
+    folder: Path
+    keys: Path
+
+    @classmethod
+    def init(
+        cls, folder: Path, plan: RootPlan, *, now: datetime, keys: Path | None = None
+    ) -> Repository:
+        """Make keys and the first root in ``folder``, which is created if need be.
+
+        Raises:
+            AlreadyThere: there is a repository, or a part of one.
+        """
+        storage.make_folder(folder)
+        repository = cls(folder, keys or folder / "keys")
+        with repository.locked():
+            root.create(repository.keys, repository.roots, plan, now=now)
+            storage.make_folder(repository.drafts)
+            storage.make_folder(repository.published)
+        return repository
+
+    @classmethod
+    def open(cls, folder: Path, *, keys: Path | None = None) -> Repository:
+        """The repository in ``folder``.
+
+        Args:
+            folder: as given to `init`.
+            keys: folder of the private keys when they lie elsewhere.
+
+        Raises:
+            NotARepository: there is none.
+        """
+        if not (folder / "root").is_dir():
+            raise NotARepository(
+                f"{folder} holds no repository.", hint=f"Make one with: updog-repo init {folder}"
+            )
+        return cls(folder, keys or folder / "keys")
+
+    @property
+    def roots(self) -> Path:
+        """The signed roots, old and new."""
+        return self.folder / "root"
+
+    @property
+    def drafts(self) -> Path:
+        """The drafts, a folder for each variant with one for each architecture."""
+        return self.folder / "draft"
+
+    @property
+    def published(self) -> Path:
+        """What clients see; a web server needs nothing else."""
+        return self.folder / "published"
+
+    @property
+    def published_targets(self) -> Path:
+        """The target files of all editions."""
+        return self.published / "targets"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other editor and publisher out for the length of the block.
+
+        Raises:
+            PublisherBusy: one is at work already.
+        """
+        with storage.exclusive(self.folder / "lock"):
+            yield
+
+    def editions(self) -> tuple[Edition, ...]:
+        """The variants and architectures that have a draft."""
+        found = (path.parent for path in self.drafts.glob("*/*/manifest.json"))
+        return tuple(sorted(Edition(path.parent.name, path.name) for path in found))
+
+    def select(self, variant: str | None = None, arch: str | None = None) -> tuple[Edition, ...]:
+        """The editions of a variant, an architecture, both, or all.
+
+        Raises:
+            UsageError: there is none.
+        """
+        chosen = tuple(
+            edition
+            for edition in self.editions()
+            if variant in (None, edition.variant) and arch in (None, edition.arch)
+        )
+        if not chosen:
+            known = ", ".join(map(str, self.editions())) or "none yet"
+            raise UsageError(
+                f"{self.folder} has no draft for {variant or 'any variant'} {arch or ''}".rstrip()
+                + ".",
+                hint=f"There is: {known}. Add one with: updog-repo add-update",
+            )
+        return chosen
+
+    def draft(self, edition: Edition) -> Draft:
+        """The draft of an edition, which may be empty."""
+        return Draft(edition, edition.below(self.drafts))
+
+    def signers(self, newest: Root) -> Signers:
+        """The online keys at hand: ``ROLE.pem`` and ``ROLE-*.pem`` in the folder of keys.
+
+        Raises:
+            KeyFileError: a role has no key, or a key that the root does not know.
+        """
+        return Signers(newest, {role: self._keys_of(role, newest) for role in ONLINE_ROLES})
+
+    def _keys_of(self, role: str, newest: Root) -> list[CryptoSigner]:
+        known = [newest.get_key(keyid) for keyid in newest.roles[role].keyids]
+        files = sorted([*self.keys.glob(f"{role}.pem"), *self.keys.glob(f"{role}-*.pem")])
+        if not files:
+            raise KeyFileError(
+                f"The key file {self.keys / role}.pem is missing.",
+                hint="Put the key back, or name the folder of the keys by --keys.",
+            )
+        return [keys.load(path, known) for path in files]
+
+    def add_update(self, new: NewUpdate) -> Update:
+        """Stage the three images of a release and add it to the draft.
+
+        Raises:
+            ImageError: an image cannot be published.
+            DraftError: one of their names is in use for other bytes.
+            UsageError: two images with one name.
+        """
+        update = _update_of(new)
+        with self.locked():
+            draft = self.draft(new.edition)
+            before = draft.manifest()
+            # Edited first: a refusal should not cost the time of compressing the images.
+            after = edits.add(before, update, max_version=new.max_version)
+            frozen = [name for existing in before.updates for name in image_names(existing)]
+            draft.stage((new.boot, new.root, new.hash), frozen)
+            draft.save(after)
+        return next(made for made in after.updates if made.version == new.version)
+
+    def remove_update(self, edition: Edition, version: Version) -> None:
+        """Take a release out of the draft, and its images with it unless another one uses them."""
+        with self.locked():
+            draft = self.draft(edition)
+            after = edits.remove(draft.manifest(), edition.variant, edition.arch, version)
+            draft.save(after)
+            draft.drop_unused(after)
+
+    def set_waves(self, edition: Edition, version: Version, schedule: Schedule) -> None:
+        """Give a release its rollout; it replaces the one it had."""
+        self._edit(
+            [edition],
+            lambda manifest: edits.set_waves(
+                manifest, edition.variant, edition.arch, version, schedule
+            ),
+        )
+
+    def set_max_version(self, editions: Iterable[Edition], version: Version) -> None:
+        """Set the highest version that hosts of these editions may run; it may go down."""
+        self._edit(editions, lambda manifest: edits.set_max_version(manifest, version))
+
+    def set_migrations(
+        self, editions: Iterable[Edition], migrations: Migrations, sources: Sequence[Path]
+    ) -> None:
+        """Replace the migrations of these editions wholesale (formats 12).
+
+        Args:
+            editions: whose.
+            migrations: target names by pair of versions.
+            sources: the files of the migrations, raw or ``.lz4``.
+
+        Raises:
+            ImageError: a file cannot be published.
+        """
+        with self.locked():
+            for edition in editions:
+                draft = self.draft(edition)
+                after = edits.set_migrations(draft.manifest(), migrations)
+                draft.stage(sources)
+                draft.save(after)
+                draft.drop_unused(after)
+
+    def _edit(self, editions: Iterable[Edition], change: Callable[[Manifest], Manifest]) -> None:
+        with self.locked():
+            for edition in editions:
+                draft = self.draft(edition)
+                draft.save(change(draft.manifest()))
+
+
+def _update_of(new: NewUpdate) -> Update:
+    names = [checked_name(source) for source in (new.boot, new.root, new.hash)]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"The three images need three names; they are {', '.join(names)}.",
+            hint="Rename the image files.",
+        )
+    images = Images(*names)
+    most = new.max_version or new.version
+    return Update(new.edition.variant, new.edition.arch, new.version, most, Schedule(), images)
