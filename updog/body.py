@@ -1,0 +1,122 @@
+"""The seam to the network: what fetches, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from updog.errors import TrustError
+
+CHUNK = 1 << 20
+"""Bytes asked for at once: large enough that a fast link is not slowed by Python."""
+
+
+class Body(Protocol):
+    """The bytes of one answer, on their way.
+
+    Attributes:
+        offset: where in the file they begin; 0 where a server ignored the wish for another place.
+    """
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the bytes begin."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give chunks until the end.
+
+        Raises:
+            CutShort: the transfer broke off or stalled.
+        """
+
+    def close(self) -> None:
+        """Give the connection back, whether or not the end was reached."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+
+
+class Fetcher(Protocol):
+    """Whatever gets files from a repository."""
+
+    def get(self, url: str, *, max_bytes: int) -> bytes:
+        """Return a whole file.
+
+        Raises:
+            NotThere: the server says that there is no such file.
+            UnreachableError: no usable answer, after some attempts.
+            TrustError: the file is longer than `max_bytes`.
+        """
+
+    def open(self, url: str, *, offset: int = 0) -> Body:
+        """Begin to read a file, from `offset` if the server can.
+
+        Raises:
+            NotThere: the server says that there is no such file.
+            UnreachableError: no usable answer, after some attempts.
+        """
+
+
+class OneBody:
+    """What every `Body` is: an iterator with a place and an end.
+
+    Args:
+        chunks: the bytes; errors are already ours.
+        offset: where in the file they begin.
+        release: frees what stands behind them; may be called more than once.
+    """
+
+    def __init__(
+        self, chunks: Iterator[bytes], offset: int, release: Callable[[], object] = bool
+    ) -> None:
+        self._chunks = chunks
+        self._release = release
+        self.offset = offset
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+    def close(self) -> None:
+        """Free what stands behind the chunks."""
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_capped(body: Body, url: str, max_bytes: int) -> bytes:
+    """Return what is left of `body`, which is closed then.
+
+    Raises:
+        TrustError: it is longer than `max_bytes`.
+        CutShort: the transfer broke off or stalled.
+    """
+    found = bytearray()
+    with body:
+        for chunk in body:
+            found += chunk
+            if len(found) > max_bytes:
+                raise too_long(url, max_bytes)
+    return bytes(found)
+
+
+def too_long(url: str, max_bytes: int) -> TrustError:
+    """Return the error for a file that does not end where it must."""
+    return TrustError(f"{url} is longer than the {max_bytes} bytes it may have")

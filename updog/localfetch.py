@@ -1,0 +1,59 @@
+"""Repositories in a directory of this machine: ``file://`` addresses."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from updog.body import CHUNK, OneBody, read_capped
+from updog.errors import CutShort, NotThere, UnreachableError
+
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+class LocalFetcher:
+    """Gets files by ``file://`` address; parameters behind a ``?`` mean nothing here."""
+
+    def get(self, url: str, *, max_bytes: int) -> bytes:
+        """Return a whole file (see `updog.body.Fetcher`)."""
+        return read_capped(self.open(url), url, max_bytes)
+
+    def open(self, url: str, *, offset: int = 0) -> OneBody:
+        """Begin to read a file from `offset` (see `updog.body.Fetcher`)."""
+        path = _path(url)
+        try:
+            file = path.open("rb")
+            file.seek(offset)
+        except (OSError, ValueError) as error:
+            raise _refused(path, error) from error
+        return OneBody(_chunks(file, path), offset, file.close)
+
+
+def _path(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"}:
+        raise UnreachableError(
+            f"{url} names the host {parts.netloc!r}",
+            hint="A local repository is written file:///path, with three slashes.",
+        )
+    return Path(unquote(parts.path))
+
+
+def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    try:
+        while chunk := file.read(CHUNK):
+            yield chunk
+    except OSError as error:
+        raise CutShort(f"{path} could not be read to its end: {error.strerror}") from error
+    finally:
+        file.close()
+
+
+def _refused(path: Path, error: OSError | ValueError) -> UnreachableError:
+    if isinstance(error, OSError) and error.errno in _ABSENT:
+        return NotThere(f"{path} does not exist")
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreachableError(f"{path} cannot be read: {why}")

@@ -1,0 +1,78 @@
+"""A transfer that goes on where it broke off, within one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from updog.body import Body
+from updog.errors import CutShort
+
+STEP = 1 << 20
+"""Bytes that count as headway: a server that gives less each time is one that does not work."""
+
+
+class ResumingBody:
+    """A body of known length that is opened again, a bounded number of times, when it breaks off.
+
+    A server that ignores the wish to go on in the middle sends the file from its start; what was
+    given out before is then skipped, so that the reader sees each byte once.
+
+    Args:
+        start: opens the file at an offset.
+        offset: where to begin; `offset` tells where it really began.
+        length: of the whole file, in bytes: an end before it is a cut, whatever the server thinks.
+        resumes: how often in a row to open it again without at least `STEP` bytes gained.
+    """
+
+    def __init__(
+        self, start: Callable[[int], Body], offset: int, length: int, resumes: int
+    ) -> None:
+        self._start = start
+        self._length = length
+        self._resumes = resumes
+        self._body = start(offset)
+        self.offset = self._body.offset
+        self._position = self.offset
+
+    def __iter__(self) -> Iterator[bytes]:
+        failures = 0
+        while True:
+            before = self._position
+            try:
+                yield from self._rest()
+            except CutShort:
+                failures = 0 if self._position - before >= STEP else failures + 1
+                if failures > self._resumes:
+                    raise
+            else:
+                return
+            self._body.close()
+            self._body = self._start(self._position)
+
+    def _rest(self) -> Iterator[bytes]:
+        skip = self._position - self._body.offset
+        for chunk in self._body:
+            fresh = chunk[skip:]
+            skip -= len(chunk) - len(fresh)
+            self._position += len(fresh)
+            if fresh:
+                yield fresh
+        if self._position < self._length:
+            raise CutShort(f"the transfer ended at byte {self._position} of {self._length}")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._body.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

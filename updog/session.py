@@ -1,0 +1,254 @@
+"""One conversation with a repository: refresh what is trusted, then read what it vouches for.
+
+The parts: `updog.trust` decides, `updog.refresh` walks from root to targets, and this module speaks
+to the rest of the program. Nothing is read before a refresh, and time stands still while it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from updog.body import Body, Fetcher, read_capped
+from updog.delegations import find_target
+from updog.errors import Expired, InternalError, NotThere, TrustError, UnreachableError
+from updog.refresh import ROOT_CHAIN_LIMIT, ROOT_LIMIT, Refresh
+from updog.resume import ResumingBody
+from updog.tufcache import cache_metadata, cache_target, prune_targets
+from updog.tuffiles import Target, Verified
+from updog.tufnames import check_flat_name, role_file, target_file, url, url_path
+from updog.tufroot import precedes
+from updog.tufstore import MetadataStore
+
+__all__ = ["RepositoryUrls", "Session", "Target"]
+
+READ_LIMIT = 16 << 20
+RESUMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryUrls:
+    """Where a repository is, with or without slashes at the end.
+
+    Attributes:
+        metadata: the directory of ``timestamp.json``.
+        targets: the directory of the target files.
+    """
+
+    metadata: str
+    targets: str
+
+
+class Session:
+    """A repository as seen at one moment.
+
+    Args:
+        urls: where it is.
+        shipped_root: the root that came with the image: the beginning of all trust.
+        store: what earlier runs trusted.
+        fetcher: the way to the network.
+        now: the time of this run, aware; it does not move while the run lasts (5.1).
+        root_chain_limit: how many new roots to take in one refresh.
+
+    Raises:
+        TrustError: the shipped root is malformed or not signed by its own keys.
+    """
+
+    def __init__(
+        self,
+        urls: RepositoryUrls,
+        shipped_root: bytes,
+        store: MetadataStore,
+        fetcher: Fetcher,
+        now: datetime,
+        *,
+        root_chain_limit: int = ROOT_CHAIN_LIMIT,
+    ) -> None:
+        self._urls = urls
+        self._fetcher = fetcher
+        self._query: dict[str, str] = {}
+        self._refresh = Refresh(shipped_root, store, self._metadata, now, root_chain_limit)
+        self._done = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without stopping the run, for people."""
+        return tuple(self._refresh.warnings)
+
+    def query(self, name: str, value: str) -> None:
+        """Add a parameter to every address from now on (formats 7)."""
+        self._query[name] = value
+
+    def refresh(self) -> None:
+        """Bring the trusted metadata up to date; a second call does nothing.
+
+        Raises:
+            TrustError: a rule was broken; `Expired` and `RolledBack` are its children.
+            UnreachableError: the repository did not answer; `NotThere`: a file is missing.
+        """
+        if not self._done:
+            self._refresh.run()
+            self._done = True
+
+    def target(self, name: str) -> Target:
+        """Return what the repository says about a target, delegated roles included.
+
+        Raises:
+            TrustError: it lists none of that name, or a delegated role breaks a rule.
+            UnreachableError: a delegated role could not be fetched.
+        """
+        self._require_refresh()
+        found = find_target(name, self._refresh.targets)
+        if found is None:
+            raise TrustError(f"the repository lists no target {name!r}")
+        return Target.of(found)
+
+    def read(self, target: Target | str, *, max_bytes: int = READ_LIMIT) -> bytes:
+        """Return the verified bytes of a target.
+
+        Args:
+            target: it, or its name.
+            max_bytes: the most it may be signed to have.
+
+        Raises:
+            TargetMismatch: the bytes are not the signed ones.
+            TrustError: it is not listed, or longer than `max_bytes`.
+            UnreachableError: it could not be fetched.
+        """
+        target = self.target(target) if isinstance(target, str) else target
+        if target.length > max_bytes:
+            raise TrustError(
+                f"target {target.name} is {target.length} bytes long; {max_bytes} are allowed here"
+            )
+        self.check_fresh()
+        address = self._target_url(target)
+        data = read_capped(self._stream(target, 0), address, target.length)
+        target.check(data)
+        return data
+
+    def stream(self, target: Target, *, offset: int = 0) -> Body:
+        """Begin to read a target. The bytes are NOT verified: the caller counts and hashes them.
+
+        A transfer that breaks off is taken up again where it stopped, a bounded number of times.
+
+        Args:
+            target: which.
+            offset: where to begin; the body's own offset tells where it really begins.
+
+        Raises:
+            Expired: the metadata that vouches for it did.
+            UnreachableError: it could not be fetched.
+        """
+        self.check_fresh()
+        return self._stream(target, offset)
+
+    def check_fresh(self, now: datetime | None = None) -> None:
+        """Check that no metadata has expired (formats 6.1).
+
+        Args:
+            now: a later time than that of the session, for runs that take long.
+
+        Raises:
+            Expired: one did.
+        """
+        moment = now or self._refresh.trust.now
+        for role, expires in self.expires().items():
+            if moment >= expires:
+                raise Expired(f"{role}.json expired at {expires:%Y-%m-%dT%H:%M:%SZ}")
+
+    def expires(self) -> Mapping[str, datetime]:
+        """Return when each top-level role expires."""
+        return {role: metadata.expires for role, metadata in self._top_level().items()}
+
+    def versions(self) -> Mapping[str, int]:
+        """Return the version of each top-level role."""
+        return {role: metadata.signed.version for role, metadata in self._top_level().items()}
+
+    def cache(self, names: Iterable[str], targets_dir: Path, metadata_dir: Path) -> None:
+        """Put targets and metadata on disk for the next boot (formats 6.4), and remove older ones.
+
+        Args:
+            names: the targets.
+            targets_dir: for them, each as ``HASH.NAME`` (``NAME`` without consistent snapshots).
+            metadata_dir: for the metadata: the exact bytes verified, and each root there is.
+
+        Raises:
+            TrustError: a target is not listed, is not as signed, or has no plain name.
+            UnreachableError: one could not be fetched.
+            StorageError, PermissionDenied: the file system refused.
+        """
+        kept = [self._cache_target(self.target(check_flat_name(n)), targets_dir) for n in names]
+        cache_metadata(metadata_dir, self._metadata_files())
+        prune_targets(targets_dir, keep=kept)
+
+    # ---------------------------------------------------------------------------------------------
+    def _cache_target(self, target: Target, directory: Path) -> str:
+        name = self._target_file(target)
+        self.check_fresh()
+        cache_target(directory, name, target, lambda: self._stream(target, 0))
+        return name
+
+    def _metadata_files(self) -> dict[str, bytes]:
+        """The metadata by file name, in the order of writing: what makes it current comes last."""
+        trust, name = self._refresh.trust, self._refresh.file_name
+        files = {role_file("root", version): data for version, data in self._root_chain().items()}
+        for role, metadata in trust.targets.items():
+            files[name(role, metadata.signed.version)] = metadata.raw
+        top = self._top_level()
+        files[name("snapshot", top["snapshot"].signed.version)] = top["snapshot"].raw
+        files["timestamp.json"] = top["timestamp"].raw
+        return files
+
+    def _root_chain(self) -> dict[int, bytes]:
+        """Every root from the newest down to 1 that we hold or the server still has."""
+        found = dict(self._refresh.roots)
+        for version in range(min(found) - 1, 0, -1):
+            older = self._older_root(version, found[version + 1])
+            if older is None:
+                break
+            found[version] = older
+        return found
+
+    def _older_root(self, version: int, newer: bytes) -> bytes | None:
+        """A root before the shipped one: nobody trusts it, but it has to lead to the next."""
+        try:
+            data = self._metadata(role_file("root", version), ROOT_LIMIT)
+            precedes(data, newer)
+        except NotThere:
+            return None
+        except (TrustError, UnreachableError) as error:
+            self._refresh.warnings.append(f"root version {version} is not cached: {error}")
+            return None
+        return data
+
+    def _top_level(self) -> dict[str, Verified[Any]]:
+        self._require_refresh()
+        trust = self._refresh.trust
+        if trust.timestamp is None or trust.snapshot is None:
+            raise InternalError("a refresh ended without timestamp or snapshot")
+        top: dict[str, Verified[Any]] = {"root": trust.root, "timestamp": trust.timestamp}
+        return top | {"snapshot": trust.snapshot, "targets": trust.targets["targets"]}
+
+    def _metadata(self, file_name: str, max_bytes: int) -> bytes:
+        address = url(self._urls.metadata, file_name, self._query)
+        return self._fetcher.get(address, max_bytes=max_bytes)
+
+    def _stream(self, target: Target, offset: int) -> Body:
+        address = self._target_url(target)
+        return ResumingBody(
+            lambda at: self._fetcher.open(address, offset=at), offset, target.length, RESUMES
+        )
+
+    def _target_file(self, target: Target) -> str:
+        consistent = bool(self._refresh.trust.root.signed.consistent_snapshot)
+        return target_file(target.name, target.hashes, consistent=consistent)
+
+    def _target_url(self, target: Target) -> str:
+        return url(self._urls.targets, url_path(self._target_file(target)), self._query)
+
+    def _require_refresh(self) -> None:
+        if not self._done:
+            raise InternalError("the repository was read before a refresh")
