@@ -154,7 +154,7 @@ def applicable(manifest: Manifest, host: Host, policy: Policy, now: datetime) ->
     That is the list of ``check-update --all``: every rule holds but the second.
     """
     ranked = _highest_first(manifest)
-    return tuple(update for update in ranked if not _hindrances(update, host, policy, now))
+    return tuple(update for update in ranked if not any(_hindrances(update, host, policy, now)))
 
 
 def explain(manifest: Manifest, host: Host, policy: Policy, now: datetime) -> tuple[Verdict, ...]:

@@ -4,8 +4,9 @@ The grammar is that of the `semver` package. The order adds one rule to SemVer's
 metadata takes part in it and in equality, as in the publishing tools that write our manifests
 (formats 2.6), because two images that differ only there are still two images. No metadata is the
 lowest; otherwise dot-separated identifiers are compared in turn as SemVer compares pre-releases
-(digits below letters, digits by value, fewer identifiers first), and leading zeros, which only
-metadata may have, decide last: ``1.0.0 < 1.0.0+0 < 1.0.0+00 < 1.0.0+1 < 1.0.0+a``.
+(digits below letters, digits by value, fewer identifiers first). Of equal numbers the one with
+fewer leading zeros, which only metadata may have, is lower: ``1.0.0 < 1.0.0+0 < 1.0.0+00 <
+1.0.0+1 < 1.0.0+a``.
 """
 
 from __future__ import annotations
