@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
-from typing import Protocol, Self
 
 from lz4.frame import LZ4FrameDecompressor
 
-from updog.errors import CutShort, TargetMismatch
+from updog.errors import TargetMismatch
 
 PIECE = 1 << 20
 KNOWN_HASHES = ("sha256", "sha512")
@@ -146,59 +144,3 @@ def moved(chunks: Iterable[bytes], report: Callable[[int], None]) -> Iterator[by
         yield chunk
         done += len(chunk)
         report(done)
-
-
-class Part(Protocol):
-    """A transfer from `offset` on, which is 0 where the server ignored the wish for another."""
-
-    @property
-    def offset(self) -> int:
-        """The first byte that really comes."""
-        ...
-
-    def __iter__(self) -> Iterator[bytes]: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
-
-
-def resumed(open_at: Callable[[int], Part], retries: int) -> Iterator[bytes]:
-    """Read a transfer to its end, taking it up again where it broke off.
-
-    Args:
-        open_at: starts the transfer at that byte.
-        retries: how often in a row it may break off without giving one new byte.
-
-    Raises:
-        CutShort: it broke off once too often.
-    """
-    done, left = 0, retries
-    while True:
-        try:
-            with open_at(done) as part:
-                for chunk in _from(part, done):
-                    done, left = done + len(chunk), retries
-                    yield chunk
-                return
-        except CutShort:
-            if not left:
-                raise
-            left -= 1
-
-
-def _from(part: Part, start: int) -> Iterator[bytes]:
-    """The bytes of a transfer from `start` on, dropping those that came again."""
-    if part.offset > start:
-        raise CutShort(f"The server sent byte {part.offset} and following instead of {start}.")
-    surplus = start - part.offset
-    for chunk in part:
-        if len(chunk) > surplus:
-            yield chunk[surplus:]
-        surplus = max(0, surplus - len(chunk))

@@ -1,0 +1,83 @@
+"""The boot side as text and JSON (formats 9.5): each set by its own letter, paths, bits (D11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from partitions.bootstatus import BootStatus, SetStatus
+from updog.staged import StagedUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is known about the contents of the sets.
+
+    Attributes:
+        running: version that runs, or None if os-release does not tell.
+        staged: what was written last, or None if nothing was or it is not known.
+    """
+
+    running: str | None = None
+    staged: StagedUpdate | None = None
+
+    def version_in(self, each: SetStatus, active: str) -> str | None:
+        """The version that a set holds, where it is known."""
+        if each.slot == active:
+            return self.running
+        # A set that was cleared holds nothing whole, whatever the label says.
+        bootable = each.flags.tries_left > 0 or each.flags.successful
+        if self.staged is None or self.staged.slot != each.slot or not bootable:
+            return None
+        return self.staged.version
+
+
+def boot_lines(status: BootStatus, labels: Labels) -> tuple[str, ...]:
+    """The boot side for people."""
+    lines = [f"OS disk: {status.disk}"]
+    lines += [f"Set {each.slot}:   {_set_text(each)}" for each in status.sets]
+    lines += [
+        f"Active:  Set {status.active}",
+        f"Next:    {'None' if status.next is None else f'Set {status.next}'}",
+        f"Boot:    {'confirmed' if status.confirmed else 'not confirmed yet'}",
+    ]
+    for each in status.sets:
+        version = labels.version_in(each, status.active)
+        if version is not None:
+            lines.append(f"Version: {version} in set {each.slot}")
+    lines += [f"Note:    {note}" for note in status.notes]
+    return tuple(lines)
+
+
+def boot_tree(status: BootStatus, labels: Labels) -> Mapping[str, object]:
+    """The boot side for programs."""
+    return {
+        "disk": str(status.disk),
+        "sets": {each.slot.value: _set_tree(each, status, labels) for each in status.sets},
+        "active": status.active.value,
+        "next": None if status.next is None else status.next.value,
+        "confirmed": status.confirmed,
+        "ever_succeeded": status.ever_succeeded,
+        "healthy": status.healthy,
+        "notes": list(status.notes),
+    }
+
+
+def _set_text(each: SetStatus) -> str:
+    flags = each.flags
+    return (
+        f"boot={each.boot} root={each.root} hash={each.hash} priority={flags.priority}"
+        f" tries_left={flags.tries_left} successful={str(flags.successful).lower()}"
+    )
+
+
+def _set_tree(each: SetStatus, status: BootStatus, labels: Labels) -> Mapping[str, object]:
+    return {
+        "boot": each.boot,
+        "root": each.root,
+        "hash": each.hash,
+        "priority": each.flags.priority,
+        "tries_left": each.flags.tries_left,
+        "successful": each.flags.successful,
+        "version": labels.version_in(each, status.active),
+    }

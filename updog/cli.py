@@ -1,0 +1,295 @@
+"""The `updog` command: parse, call, print. What is imported inside a function is heavy.
+
+Results go to stdout, all else to stderr (formats 5.2, D13); every error ends in `main` as one line,
+a hint, and an exit code (formats 5.3, D12).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
+from updog import arguments, config, logs
+from updog.errors import InternalError, UpdogError
+from updog.settings import Settings
+
+if TYPE_CHECKING:
+    from partitions.bootcontrol import BootControl
+    from updog.bootreport import Labels
+    from updog.select import Declined
+    from updog.update import Environment, Installed, Wish
+
+log = logging.getLogger(__name__)
+
+NOTHING_AVAILABLE = 1
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code, as listed in docs/cli.md.
+    """
+    try:
+        args = arguments.parse(argv)
+        logs.set_up(args.log_level)
+        code = COMMANDS[args.command](args)
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+        return _failed(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def cmd_check_update(args: Namespace) -> int:
+    """Tell which update there is; with ``--all``, all of them."""
+    from updog import report, update
+    from updog.select import Chosen
+
+    env, wish = _environment(args), _wish(args)
+    if args.all:
+        updates = update.available(env, wish)
+        _print(report.updates_json(updates) if args.json else report.updates_text(updates))
+        return 0
+    match update.check(env, wish):
+        case Chosen(chosen):
+            _print(report.update_json(chosen) if args.json else report.update_line(chosen))
+            return 0
+        case declined:
+            _decline(args, "No update available", declined)
+            return NOTHING_AVAILABLE
+
+
+def cmd_update(args: Namespace) -> int:
+    """Install the chosen update and let it boot next."""
+    from updog import update
+
+    installed = _report_installed(args, update.update(_environment(args), _wish(args)))
+    return _reboot(args) if installed and args.reboot else 0
+
+
+def cmd_update_image(args: Namespace) -> int:
+    """Install the chosen update; the next boot stays as it is."""
+    from updog import update
+
+    _report_installed(args, update.update_image(_environment(args), _wish(args)))
+    return 0
+
+
+def cmd_prepare(args: Namespace) -> int:
+    """Cache what the next boot needs."""
+    from updog import report, update
+
+    result = update.prepare(_environment(args), _wish(args))
+    if isinstance(result, update.Prepared):
+        _print(f"Update prepared: {report.update_line(result.update)}")
+    else:
+        _decline(args, "No update required", result)
+    return 0
+
+
+def cmd_update_apply(args: Namespace) -> int:
+    """Let the installed update boot next."""
+    from updog import install
+
+    return _switch(args, install.activate)
+
+
+def cmd_update_revert(args: Namespace) -> int:
+    """Take an activation back."""
+    from updog import install
+
+    return _switch(args, install.revert)
+
+
+def cmd_rollback(args: Namespace) -> int:
+    """Let the other set boot next again."""
+    from updog import install
+
+    return _switch(args, install.rollback)
+
+
+def cmd_mark_successful(args: Namespace) -> int:
+    """Confirm the running boot.
+
+    Without the run lock on purpose: this runs while a system comes up, and must not fail because an
+    agent is already looking for updates. The disk has a lock of its own for the one write.
+    """
+    control = _control(config.load(args.config))
+    control.mark_successful()
+    _remark(args, f"Set {control.status().active} is marked successful.")
+    return 0
+
+
+def cmd_status(args: Namespace) -> int:
+    """Show both sets and what boots next."""
+    from updog import bootreport, report
+
+    settings = config.load(args.config)
+    status, labels = _control(settings).status(), _labels(settings)
+    if args.json:
+        _print(report.pretty(bootreport.boot_tree(status, labels)))
+    else:
+        _print("\n".join(bootreport.boot_lines(status, labels)))
+    return 0
+
+
+def cmd_why(args: Namespace) -> int:
+    """Explain the choice; what cannot be found out is said, and decides the exit code."""
+    from updog import report, why
+
+    env = _environment(args)
+    findings = why.gather(env, _wish(args), _labels(env.settings))
+    _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
+    return findings.exit_code
+
+
+COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+    "check-update": cmd_check_update,
+    "update": cmd_update,
+    "update-image": cmd_update_image,
+    "prepare": cmd_prepare,
+    "update-apply": cmd_update_apply,
+    "update-revert": cmd_update_revert,
+    "rollback": cmd_rollback,
+    "mark-successful": cmd_mark_successful,
+    "status": cmd_status,
+    "why": cmd_why,
+}
+
+
+def _environment(args: Namespace) -> Environment:
+    from partitions.device import open_device
+    from updog import host, network
+    from updog.clock import SystemClock
+    from updog.install import silent
+    from updog.progress import ProgressLine
+    from updog.update import Environment
+
+    settings, clock = config.load(args.config), SystemClock()
+    watched = sys.stderr.isatty() and not args.quiet
+    return Environment(
+        settings=settings,
+        host=host.read_host(settings, variant=args.variant),
+        now=clock.now(),
+        fetcher=network.fetcher(settings),
+        open_device=open_device,
+        control=_control(settings),
+        starting=lambda update: _remark(args, f"Starting update to {update.version}"),
+        progress=ProgressLine(sys.stderr, clock) if watched else silent,
+    )
+
+
+def _wish(args: Namespace) -> Wish:
+    from updog.update import Wish
+
+    force = getattr(args, "force", False)  # only the commands that write have it
+    return Wish(image=args.image, ignore_waves=args.ignore_waves, force=force)
+
+
+def _control(settings: Settings) -> BootControl:
+    from partitions.device import open_device
+    from updog.control import boot_control
+
+    return boot_control(settings.boot, open_device)
+
+
+def _labels(settings: Settings) -> Labels:
+    """The versions of the sets, where they can be told; a status must not fail for want of them."""
+    from updog import host, staged
+    from updog.bootreport import Labels
+
+    running, label = None, None
+    try:
+        running = str(host.read_identity(settings.paths.os_release)[0])
+        label = staged.recall(settings.paths.staged)
+    except UpdogError as error:
+        log.debug("version of a set unknown: %s", error)
+    return Labels(running, label)
+
+
+def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:
+    """Change the boot bits once, say what boots next, and restart if asked for."""
+    from updog.lock import RunLock
+
+    settings = config.load(args.config)
+    control = _control(settings)
+    with RunLock(settings.paths.lock):
+        change(control)
+    following = control.status().next
+    _remark(args, "No set boots next." if following is None else f"Set {following} boots next.")
+    return _reboot(args) if getattr(args, "reboot", False) else 0
+
+
+def _report_installed(args: Namespace, result: Installed | Declined) -> bool:
+    from updog import report, update
+
+    if not isinstance(result, update.Installed):
+        _decline(args, "No update required", result)
+        return False
+    text = report.update_json if args.json else report.applied_line
+    _print(text(result.update))
+    return True
+
+
+def _decline(args: Namespace, headline: str, declined: Declined) -> None:
+    from updog import report
+
+    for line in (headline, *report.declined_lines(declined)):
+        _remark(args, line)
+
+
+def _reboot(args: Namespace) -> int:
+    from updog.reboot import reboot
+
+    command = config.load(args.config).boot.reboot_command
+    sys.stdout.flush()
+    reboot(command)
+    return 0
+
+
+def _print(text: str) -> None:
+    """A result, for stdout; nothing at all for an empty one."""
+    if text:
+        sys.stdout.write(f"{text}\n")
+
+
+def _remark(args: Namespace, text: str) -> None:
+    if not args.quiet:
+        sys.stderr.write(f"{text}\n")
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; the exit code is the error's own."""
+    if logs.debugging():
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output is gone; Python must not complain about that once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_IOERR
+    sys.stderr.write(f"updog: {_message(error)}\n")
+    if hint := getattr(error, "hint", ""):
+        sys.stderr.write(f"hint: {hint}\n")
+    return _exit_code(error)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, UpdogError | PartitionError | OSError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}. Please report it."
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, UpdogError | PartitionError):
+        return error.exit_code
+    if isinstance(error, PermissionError):
+        return EX_NOPERM
+    return EX_IOERR if isinstance(error, OSError) else InternalError.exit_code
