@@ -20,10 +20,12 @@ import hmac
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import SEEK_END
+from pathlib import Path
 from typing import BinaryIO, Self, TypeAlias
 from uuid import UUID
 
+from partitions.blockio import Access, BlockIO, Extent
+from partitions.device import open_device
 from partitions.errors import EX_DATAERR, PartitionError
 
 BLOCK = 4096
@@ -107,12 +109,12 @@ def hash_image_size(data_size: int) -> int:
     return BLOCK * (1 + sum(_level_sizes(data_size // BLOCK)))
 
 
-def build_tree(data: BinaryIO, tree: BinaryIO, *, salt: bytes, uuid: UUID) -> str:
-    """Write the hash image of ``data`` into ``tree``.
+def build_tree(data: Path, tree: Path, *, salt: bytes, uuid: UUID) -> str:
+    """Write the hash image of a file; an existing hash image is replaced.
 
     Args:
-        data: the data, seekable, a whole number of blocks; read from its start.
-        tree: where the hash image goes, seekable and writable; written from its start.
+        data: image of the data, a whole number of blocks.
+        tree: the hash image to write.
         salt: at most 256 bytes; empty is allowed.
         uuid: name of the hash image.
 
@@ -121,24 +123,23 @@ def build_tree(data: BinaryIO, tree: BinaryIO, *, salt: bytes, uuid: UUID) -> st
 
     Raises:
         VerityError: the data is empty or not a whole number of blocks, or the salt is too long.
-        OSError: reading or writing failed.
+        DeviceError: the data cannot be read.
+        OSError: the hash image cannot be written.
     """
-    size = data.seek(0, SEEK_END)
-    if size == 0 or size % BLOCK:
-        raise VerityError(f"{size} bytes of data are not a whole number of {BLOCK}-byte blocks")
     if len(salt) > MAX_SALT:
         raise VerityError(f"a salt of {len(salt)} bytes does not fit; at most {MAX_SALT}")
+    with open_device(Extent(data), Access.READ) as source:
+        if source.size == 0 or source.size % BLOCK:
+            raise VerityError(
+                f"{data} has {source.size} bytes, not a whole number of blocks of {BLOCK}"
+            )
+        superblock = Superblock(uuid, salt, source.size // BLOCK)
+        with tree.open("wb") as out:
+            out.write(superblock.to_block())
+            return _hash_all(source, superblock, lambda number, block: _put(out, number, block))
 
-    def write(number: int, block: bytes) -> None:
-        tree.seek(number * BLOCK)
-        tree.write(block)
 
-    superblock = Superblock(uuid, salt, size // BLOCK)
-    write(0, superblock.to_block())
-    return _hash_all(data, superblock, write)
-
-
-def verify(data: BinaryIO, tree: BinaryIO, root_hash: str) -> Superblock:
+def verify(data: BlockIO, tree: BlockIO, root_hash: str) -> Superblock:
     """Check every byte of the data and of the tree against the root hash.
 
     The data may be followed by other bytes, as on a partition larger than its image, and so may
@@ -146,8 +147,8 @@ def verify(data: BinaryIO, tree: BinaryIO, root_hash: str) -> Superblock:
     that nothing covers; the caller may compare it in what is returned.
 
     Args:
-        data: the data, seekable.
-        tree: the hash image, seekable.
+        data: the data: a partition, or an image file opened by ``partitions.device``.
+        tree: the hash image.
         root_hash: hexadecimal digits, in either case.
 
     Returns:
@@ -155,28 +156,53 @@ def verify(data: BinaryIO, tree: BinaryIO, root_hash: str) -> Superblock:
 
     Raises:
         VerityError: something differs; the message says which block.
-        OSError: reading failed.
+        DeviceError: reading failed.
     """
-    tree.seek(0)
-    superblock = Superblock.from_block(tree.read(BLOCK))
-    available = data.seek(0, SEEK_END) // BLOCK
-    if not 0 < superblock.data_blocks <= available:
-        raise VerityError(
-            f"the tree covers {superblock.data_blocks} blocks, the data has {available}"
-        )
+    if tree.size < BLOCK:
+        raise VerityError(f"{tree.path} is too small for a dm-verity superblock")
+    superblock = Superblock.from_block(tree.pread(0, BLOCK))
+    _check_sizes(superblock, data, tree)
 
     def compare(number: int, block: bytes) -> None:
-        tree.seek(number * BLOCK)
-        if tree.read(BLOCK) != block:
+        if tree.pread(number * BLOCK, BLOCK) != block:
             raise VerityError(
-                f"block {number} of the hash image is not what the data hashes to; the data or"
-                " the tree was changed"
+                f"block {number} of {tree.path} is not what {data.path} hashes to; the data or the"
+                " tree was changed"
             )
 
     found = _hash_all(data, superblock, compare)
-    if not hmac.compare_digest(found, root_hash.lower()):
-        raise VerityError(f"the root hash is {found}, expected {root_hash.lower()}")
+    if not hmac.compare_digest(found.encode(), root_hash.lower().encode()):
+        raise VerityError(f"the root hash of {data.path} is {found}, expected {root_hash.lower()}")
     return superblock
+
+
+def matches(data: BlockIO, tree: BlockIO, root_hash: str) -> bool:
+    """Tell whether dm-verity would accept every block; see ``verify`` for the reason if not.
+
+    Raises:
+        DeviceError: reading failed.
+    """
+    try:
+        verify(data, tree, root_hash)
+    except VerityError:
+        return False
+    return True
+
+
+def _check_sizes(superblock: Superblock, data: BlockIO, tree: BlockIO) -> None:
+    available = data.size // BLOCK
+    if not 0 < superblock.data_blocks <= available:
+        raise VerityError(
+            f"{tree.path} covers {superblock.data_blocks} blocks, {data.path} has {available}"
+        )
+    needed = hash_image_size(superblock.data_blocks * BLOCK)
+    if tree.size < needed:
+        raise VerityError(f"{tree.path} was cut: it has {tree.size} bytes of {needed}")
+
+
+def _put(out: BinaryIO, number: int, block: bytes) -> None:
+    out.seek(number * BLOCK)
+    out.write(block)
 
 
 def _level_sizes(data_blocks: int) -> list[int]:
@@ -189,43 +215,30 @@ def _level_sizes(data_blocks: int) -> list[int]:
     return sizes
 
 
-def _hash_all(data: BinaryIO, superblock: Superblock, sink: _Sink) -> str:
+def _hash_all(data: BlockIO, superblock: Superblock, sink: _Sink) -> str:
     """Hash all data, hand every hash block to ``sink``, and return the root hash."""
     sizes = _level_sizes(superblock.data_blocks)
     # The highest level lies first, right behind the superblock.
     starts = [1 + sum(sizes[level + 1 :]) for level in range(len(sizes))]
     salted = hashlib.sha256(superblock.salt)
     levels = _Levels(starts, salted, sink)
-    data.seek(0)
     for digests in _data_digests(data, superblock.data_blocks, salted):
         levels.add(0, digests)
     return levels.finish().hex()
 
 
-def _data_digests(data: BinaryIO, blocks: int, salted: hashlib._Hash) -> Iterator[bytes]:
+def _data_digests(data: BlockIO, blocks: int, salted: hashlib._Hash) -> Iterator[bytes]:
     """Yield the digests of 128 data blocks at a time, of fewer at the end."""
-    buffer = memoryview(bytearray(_PER_BLOCK * BLOCK))
     fork = salted.copy
-    while blocks:
-        count = min(blocks, _PER_BLOCK)
-        _read_exactly(data, buffer[: count * BLOCK])
+    for first in range(0, blocks, _PER_BLOCK):
+        count = min(blocks - first, _PER_BLOCK)
+        piece = memoryview(data.pread(first * BLOCK, count * BLOCK))
         digests = []
         for at in range(0, count * BLOCK, BLOCK):
             block = fork()
-            block.update(buffer[at : at + BLOCK])
+            block.update(piece[at : at + BLOCK])
             digests.append(block.digest())
         yield b"".join(digests)
-        blocks -= count
-
-
-def _read_exactly(data: BinaryIO, target: memoryview) -> None:
-    done = 0
-    while done < len(target):
-        piece = data.read(len(target) - done)
-        if not piece:
-            raise VerityError("the data became shorter while it was read")
-        target[done : done + len(piece)] = piece
-        done += len(piece)
 
 
 class _Levels:
