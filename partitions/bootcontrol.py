@@ -135,7 +135,8 @@ class GptBootControl:
 
     def rewrite_table(self) -> None:
         """Write the table as it is; this repairs a damaged copy."""
-        self._change(lambda table, _layout: table)
+        with self._open(Access.WRITE_SHARED) as io:
+            write_table(io, read_table(io).table)
 
     def repair(self) -> ReadResult:
         """Make both copies of the table whole and equal, whatever the sets look like.
@@ -150,13 +151,12 @@ class GptBootControl:
 
     def has_ever_succeeded(self) -> bool:
         """Tell whether any boot from this disk was ever confirmed."""
-        result, layout = self._look()
-        return boot.ever_succeeded(result.table, layout)
+        table = self._table()
+        return boot.ever_succeeded(table, with_active(table, Slot.A))
 
     def next_boot(self) -> NextBoot:
         """Say which set the bootloader would boot now, and why; nothing is written."""
-        with self._open(Access.READ) as io:
-            table = read_table(io).table
+        table = self._table()
         with_active(table, Slot.A)  # only to refuse a disk that is not one of ours
         choice = boot.choose_next(table)
         if choice is None:
@@ -181,6 +181,11 @@ class GptBootControl:
         with self._open(Access.READ) as io:
             result = read_table(io)
         return result, self._layout(result.table)
+
+    def _table(self) -> Table:
+        """Read the table for a question that does not depend on which set runs."""
+        with self._open(Access.READ) as io:
+            return read_table(io).table
 
     def _change(self, transition: _Transition) -> None:
         # One open for reading and writing: the lock is held from the look to the write, so no

@@ -1,0 +1,255 @@
+"""The ``signpost`` command: look at the boot bits of a disk, and change them.
+
+Each command is one read, one change in memory, one write. Exit status 0; 1 with a message on
+standard error; 2 for wrong usage (formats 9.4 and 9.5).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from partitions.bootcontrol import BootStatus, GptBootControl, SetStatus
+from partitions.bootflags import MAX_TRIES
+from partitions.errors import PartitionError
+from partitions.layout import Slot
+from partitions.sysfs import Located, device_of, from_disk, locate
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was said on the command line, as values."""
+
+    verb: _Verb
+    disk: Path | None
+    active: Slot | None
+    tries: int
+    force: bool
+    as_json: bool
+    sysroot: Path
+    root_device: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """One command: what it does, in a line for the help, and the options that it takes."""
+
+    run: Callable[[GptBootControl, _Options], None]
+    summary: str
+    takes: frozenset[str] = frozenset()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        argv: the words after the program name; None: those of the process.
+    """
+    options = _parse(argv)
+    try:
+        options.verb.run(GptBootControl(_located(options)), options)
+    except PartitionError as error:
+        _complain(f"signpost: {error}")
+        return 1
+    return 0
+
+
+def status_text(status: BootStatus) -> str:
+    """Return the text of ``signpost status`` (formats 9.5), without a newline at the end."""
+    following = "None" if status.next is None else f"Set {status.next}"
+    lines = [f"OS disk: {status.disk}"]
+    lines += [
+        f"Set {each.slot}:   boot={each.boot} root={each.root} hash={each.hash} {each.flags}"
+        for each in status.sets
+    ]
+    return "\n".join([*lines, f"Active:  Set {status.active}", f"Next:    {following}"])
+
+
+def status_json(status: BootStatus) -> dict[str, object]:
+    """Return the members of ``signpost status --json``, in order."""
+    return {
+        "disk": str(status.disk),
+        "sets": {each.slot.value: _set_json(each) for each in status.sets},
+        "active": status.active,
+        "next": status.next,
+        "confirmed": status.confirmed,
+        "ever_succeeded": status.ever_succeeded,
+        "healthy": status.healthy,
+        "notes": list(status.notes),
+    }
+
+
+def _set_json(each: SetStatus) -> dict[str, object]:
+    return {
+        "boot": each.boot,
+        "root": each.root,
+        "hash": each.hash,
+        "priority": each.flags.priority,
+        "tries_left": each.flags.tries_left,
+        "successful": each.flags.successful,
+    }
+
+
+def _status(control: GptBootControl, options: _Options) -> None:
+    status = control.status()
+    if options.as_json:
+        _say(json.dumps(status_json(status), indent=2))
+        return
+    _say(status_text(status))
+    for note in status.notes:
+        _complain(f"note: {note}")
+
+
+def _next(control: GptBootControl, _options: _Options) -> None:
+    following = control.next_boot()
+    _say("None" if following.slot is None else f"Set {following.slot}")
+    _say(following.why)
+
+
+def _ever_succeeded(control: GptBootControl, _options: _Options) -> None:
+    if control.has_ever_succeeded():
+        _say("true")
+
+
+def _repair(control: GptBootControl, _options: _Options) -> None:
+    before = control.repair()
+    _say(before.why)
+    for finding in before.findings:
+        _say(f"repaired: {finding}")
+    for note in before.notes:
+        _complain(f"note: {note}")
+
+
+VERBS = {
+    "status": _Verb(_status, "print the sets, the running one, and the next", frozenset({"json"})),
+    "clear-inactive": _Verb(
+        lambda control, options: control.clear_inactive(force=options.force),
+        "make the inactive set unbootable, so that it can be written",
+        frozenset({"force"}),
+    ),
+    "mark-inactive-valid": _Verb(
+        lambda control, options: control.mark_inactive_valid(options.tries),
+        "the inactive set is written and checked; grant it its tries",
+        frozenset({"tries"}),
+    ),
+    "upgrade-to-inactive": _Verb(
+        lambda control, _options: control.activate(),
+        "choose the inactive, valid set for the next boot",
+    ),
+    "cancel-upgrade": _Verb(lambda control, _options: control.cancel(), "undo upgrade-to-inactive"),
+    "mark-successful-boot": _Verb(
+        lambda control, _options: control.mark_successful(), "confirm the running boot"
+    ),
+    "rollback-to-inactive": _Verb(
+        lambda control, _options: control.rollback(),
+        "choose the inactive set for the next boot because it has booted before",
+    ),
+    "has-boot-ever-succeeded": _Verb(
+        _ever_succeeded, "print 'true' if any boot from this disk was ever confirmed"
+    ),
+    "rewrite-table": _Verb(
+        lambda control, _options: control.rewrite_table(), "write the table as it is"
+    ),
+    "repair": _Verb(_repair, "make both copies of the table whole and equal"),
+    "next": _Verb(_next, "print which set the bootloader would boot now, and why"),
+}
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _located(options: _Options) -> Located:
+    number = options.root_device
+
+    def stat_root(root: Path) -> int:
+        return device_of(root) if number is None else number
+
+    if options.disk is None:
+        found = locate(options.sysroot, stat_root=stat_root)
+        return found if options.active is None else _with_active(found, options.active)
+    return from_disk(options.disk, options.active, options.sysroot, stat_root=stat_root)
+
+
+def _with_active(found: Located, active: Slot) -> Located:
+    return Located(disk=found.disk, active=active, nodes=found.nodes)
+
+
+def _parse(argv: Sequence[str] | None) -> _Options:
+    parser = _parser()
+    said = parser.parse_args(argv)
+    verb = VERBS[said.command]
+    for name in ("json", "force", "tries"):
+        if getattr(said, name) and name not in verb.takes:
+            parser.error(f"{said.command} does not take --{name}")
+    return _Options(
+        verb=verb,
+        disk=said.disk,
+        active=said.active,
+        tries=said.tries or 1,
+        force=said.force,
+        as_json=said.json,
+        sysroot=said.sysroot,
+        root_device=said.root_device,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, VERBS))
+    commands = "\n".join(f"  {name:{width}}  {verb.summary}" for name, verb in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="signpost",
+        description="Look at and change which partition set a machine boots.",
+        epilog=f"commands:\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("command", choices=VERBS, metavar="COMMAND")
+    parser.add_argument(
+        "--disk",
+        type=Path,
+        metavar="PATH",
+        help="disk image or whole disk; otherwise the disk that the system runs from",
+    )
+    parser.add_argument(
+        "--active",
+        type=Slot,
+        choices=tuple(Slot),
+        help="the running set; for an image file otherwise the one that boots next",
+    )
+    parser.add_argument(
+        "--tries", type=_tries, metavar="N", help=f"mark-inactive-valid: 1-{MAX_TRIES}, default 1"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="clear-inactive: although the boot is not confirmed"
+    )
+    parser.add_argument("--json", action="store_true", help="status: print one JSON object")
+    # For tests: a machine in a folder.
+    parser.add_argument("--sysroot", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    parser.add_argument("--root-device", type=_device, help=argparse.SUPPRESS)
+    return parser
+
+
+def _tries(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MAX_TRIES:
+        raise argparse.ArgumentTypeError(f"{number} is not in 1-{MAX_TRIES}")
+    return number
+
+
+def _device(text: str) -> int:
+    major, minor = text.split(":")
+    return os.makedev(int(major), int(minor))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
