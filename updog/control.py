@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from partitions.bootcontrol import BootControl, GptBootControl
-
 from partitions.blockio import DeviceOpener
+from partitions.bootcontrol import BootControl, GptBootControl
 from partitions.sysfs import from_disk, locate
 from updog.settings import Boot
 
