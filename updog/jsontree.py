@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -185,11 +185,10 @@ def _check(node: Node, levels: int) -> None:
             _check(Node(inner, node.path + _step(key)), levels - 1)
 
 
-def _entries(value: object) -> Iterator[tuple[str | int, object]]:
+def _entries(value: object) -> Iterable[tuple[str | int, object]]:
     if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from enumerate(value)
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 def _check_text(text: str, node: Node) -> None:

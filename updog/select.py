@@ -224,13 +224,12 @@ def _not_locked(update: Update, host: Host, lock: Version) -> Iterator[Objection
 
 def _declined_by_lock(manifest: Manifest, host: Host, policy: Policy, now: datetime) -> Declined:
     """The host runs what it is locked to: tell "nothing newer" from "the lock holds it back"."""
-    match choose(manifest, host, replace(policy, version_lock=None), now):
-        case Chosen(update):
-            text = f"version_lock keeps this host at {host.version}; {update.version} is available"
-            return Declined(Reason.LOCKED, text, candidate=update)
-        case Declined():
-            text = f"{host.version} is running, as version_lock asks"
-            return Declined(Reason.UP_TO_DATE, text)
+    unlocked = choose(manifest, host, replace(policy, version_lock=None), now)
+    if isinstance(unlocked, Declined):
+        return Declined(Reason.UP_TO_DATE, f"{host.version} is running, as version_lock asks")
+    missed = unlocked.update
+    text = f"version_lock keeps this host at {host.version}; {missed.version} is available"
+    return Declined(Reason.LOCKED, text, candidate=missed)
 
 
 def _declined(verdicts: tuple[Verdict, ...], host: Host, policy: Policy) -> Declined:
