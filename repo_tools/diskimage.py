@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from partitions import image
+from partitions import image, plan
 from partitions.blockio import Access, BlockIO, Extent
 from partitions.bootcontrol import GptBootControl
 from partitions.device import open_device
@@ -43,10 +43,10 @@ def create(path: Path, images: FirstImages) -> None:
         PartitionError: the file exists, or cannot be written.
         OSError: an image cannot be read.
     """
-    plan = image.plan_for(
+    sizes = plan.plan_for(
         root_mib=_room(images.root), hash_mib=_room(images.hash), boot_mib=_room(images.boot)
     )
-    image.create_image(path, plan)
+    image.create_image(path, sizes)
     active = GptBootControl(from_image(path, Slot.A)).active_set()
     for source, place in (
         (images.root, active.root),

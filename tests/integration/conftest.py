@@ -1,0 +1,72 @@
+"""Real releases (built once a run) and real machines for the end-to-end tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from fixtures.machine import Machine, make_machine
+from fixtures.os_images import Recipe, Release, build_release
+from fixtures.publisher import Publisher
+from repo_tools.keys import KeyType
+
+SEED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Small real releases of one variant."""
+
+    first: Release
+    second: Release
+    broken: Release
+    third: Release
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A machine on 1.0.0, and a repository that offers 1.1.0 over HTTP."""
+
+    machine: Machine
+    publisher: Publisher
+    releases: Releases
+    url: str
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    home = tmp_path_factory.mktemp("releases")
+
+    def build(version: str, skip: int, *, broken: bool = False) -> Release:
+        recipe = Recipe(version, content_mib=3, skip=skip, broken=broken)
+        return build_release(home / version, recipe)
+
+    return Releases(
+        build("1.0.0", 0), build("1.1.0", 1), build("1.2.0", 2, broken=True), build("1.2.1", 3)
+    )
+
+
+def make_world(
+    home: Path, releases: Releases, key_type: KeyType = KeyType.ED25519
+) -> Iterator[World]:
+    """A world that lives as long as the generator is held."""
+    publisher = Publisher.create(home / "repository", datetime.now(UTC), key_type)
+    publisher.release(releases.second)
+    with publisher.serving() as url:
+        machine = make_machine(
+            home / "machine",
+            releases.first,
+            seed=SEED,
+            root_json=publisher.root_json(),
+            url=url,
+        )
+        yield World(machine, publisher, releases, url)
+
+
+@pytest.fixture
+def world(tmp_path: Path, releases: Releases) -> Iterator[World]:
+    yield from make_world(tmp_path, releases)
