@@ -10,7 +10,7 @@ for ever: a device that was switched off for years walks from the version in its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -99,7 +99,7 @@ def create(keys_folder: Path, root_folder: Path, plan: RootPlan, *, now: datetim
 
 
 def draft(
-    plan: RootPlan, root_keys: Sequence[Key], online: dict[str, Key], *, now: datetime
+    plan: RootPlan, root_keys: Sequence[Key], online: Mapping[str, Key], *, now: datetime
 ) -> Root:
     """Version 1 of a root, unsigned: offline keys with the threshold, one online key a role."""
     every = [*root_keys, *online.values()]

@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         path = _inside(self._folder, self.path)
         if path is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
+            self._refuse(HTTPStatus.NOT_FOUND)
             return
         # One open file for length, hash and bytes: a publish may replace the name in between.
         with path.open("rb") as file:
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 part = self._part(tag, size)
             except OutOfRange:
-                self._not_satisfiable(size)
+                self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"bytes */{size}")
                 return
             self._send(file, part, size, tag, with_body=with_body)
 
@@ -162,9 +162,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", span)
         self.end_headers()
 
-    def _not_satisfiable(self, size: int) -> None:
-        self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        self.send_header("Content-Range", f"bytes */{size}")
+    def _refuse(self, status: HTTPStatus, span: str | None = None) -> None:
+        """Say no and keep the connection: each refresh of a client ends with a root not there."""
+        self.send_response(status)
+        if span is not None:
+            self.send_header("Content-Range", span)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -182,8 +184,11 @@ def _inside(folder: Path, request_path: str) -> Path | None:
     names = parts[1:]
     if any(not name or name.startswith(".") or "\\" in name or "\0" in name for name in names):
         return None
-    path = folder.joinpath(*names).resolve()
-    return path if path.is_relative_to(folder) and path.is_file() else None
+    try:
+        path = folder.joinpath(*names).resolve()
+        return path if path.is_relative_to(folder) and path.is_file() else None
+    except OSError:
+        return None
 
 
 def _tag(path: Path, file: BufferedReader) -> str:
