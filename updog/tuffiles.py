@@ -182,6 +182,9 @@ def parse(kind: type[S], role: str, raw: bytes, envelope: Envelope) -> Verified[
         if signed["_type"] != kind.type:
             raise TrustError(f"{role}.json holds {signed['_type']!r} metadata, not {kind.type}")
         check_whole(signed["version"], "version", least=1)
+        # tuf.api would take null for "the newest".
+        if not isinstance(signed["spec_version"], str):
+            raise TrustError(f"{role}.json does not say which specification it follows")
         expires = take_expires(signed)
         _PREPARE[kind](signed)
         return Verified(role, kind.from_dict(signed), expires, raw)
