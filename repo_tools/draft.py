@@ -45,9 +45,9 @@ class Edition:
     arch: str
 
     def __post_init__(self) -> None:
-        for what, name in (("variant", self.variant), ("architecture", self.arch)):
+        for what, name in (("a variant", self.variant), ("an architecture", self.arch)):
             if not is_plain(name):
-                raise UsageError(f"{name!r} cannot be the name of a {what}.", hint=PLAIN_HINT)
+                raise UsageError(f"{name!r} cannot be the name of {what}.", hint=PLAIN_HINT)
         if self.variant == RESERVED_VARIANT:
             raise UsageError(
                 f"A variant cannot be called {RESERVED_VARIANT!r}: the folder is taken."

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from repo_tools.cli import main
+from repo_tools.repository import Repository
+from tests.fakes.repositories import EDITION, make_images
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = ("--variant", "edge", "--arch", "x86_64", "--version", "1.1.0")
+RELEASE_TOML = """
+version = "1.1.0"
+[migrations]
+"(1.0.0, 1.1.0)" = ["migrate_v1.1.0_x.lz4"]
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A repository without updates, named by its folder."""
+    assert main(["init", str(tmp_path / "repository")]) == 0
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def drafted(home: Path) -> Path:
+    """The same with one update in the draft."""
+    assert main(add_update(home)) == 0
+    return home
+
+
+def add_update(home: Path) -> list[str]:
+    boot, root, hash_image = map(str, make_images(home.parent / "in", "1.1.0"))
+    images = ["-b", boot, "-r", root, "--hash", hash_image]
+    return ["add-update", str(home), *NAMES, *images]
+
+
+def with_migrations(home: Path) -> Path:
+    """Release.toml, with the file of the migration beside it."""
+    (home.parent / "migrate_v1.1.0_x").write_bytes(b"program")
+    release = home.parent / "Release.toml"
+    release.write_text(RELEASE_TOML)
+    return release
+
+
+def test_init_prints_the_root_that_devices_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", str(tmp_path / "r")]) == 0
+    printed = capsys.readouterr()
+    assert Path(printed.out.strip()) == tmp_path / "r/root/1.root.json"
+    assert "root-*.pem" in printed.err
+
+
+def test_init_takes_numbers_kinds_and_times(tmp_path: Path) -> None:
+    options = ["--key-type", "ecdsa", "--root-keys", "5", "--root-threshold", "3"]
+    assert main(["init", str(tmp_path / "r"), *options, "--root-expires", "2 weeks"]) == 0
+    signed = json.loads((tmp_path / "r/root/1.root.json").read_bytes())["signed"]
+    assert (len(signed["roles"]["root"]["keyids"]), signed["roles"]["root"]["threshold"]) == (5, 3)
+    assert {key["keytype"] for key in signed["keys"].values()} == {"ecdsa"}
+
+
+def test_second_init_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(home)]) == 64
+    assert "ever overwritten" in capsys.readouterr().err
+
+
+def test_impossible_threshold_is_refused(tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path / "r"), "--root-threshold", "9"]) == 65
+    assert not (tmp_path / "r").exists()
+
+
+def test_whole_way_to_a_published_update(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = [
+        add_update(home),
+        ["set-migrations", str(home), "--from", str(with_migrations(home))],
+        ["set-waves", str(home), *NAMES, "--policy", "default", "--start-at", "in 2 hours"],
+        ["set-max-version", str(home), "-v", "1.2.0"],
+    ]
+    assert [main(command) for command in commands] == [0] * 4
+    capsys.readouterr()
+    assert main(["publish", str(home)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "edge x86_64 1\n"
+    assert "Valid until " in printed.err
+    update = Repository.open(home).draft(EDITION).manifest().updates[0]
+    assert str(update.max_version) == "1.2.0"
+    assert len(update.schedule.waves) == 7
+
+
+def test_add_update_prints_what_was_added(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(add_update(home)) == 0
+    assert capsys.readouterr().out == "edge x86_64 1.1.0\n"
+
+
+def test_version_may_begin_with_v(home: Path) -> None:
+    command = [*add_update(home), "-v", "v1.3.0"]
+    assert main(command) == 0
+    assert str(Repository.open(home).draft(EDITION).manifest().updates[0].version) == "1.3.0"
+
+
+def test_remove_update(drafted: Path) -> None:
+    assert main(["remove-update", str(drafted), *NAMES]) == 0
+    assert Repository.open(drafted).draft(EDITION).manifest().updates == ()
+
+
+def test_show_lists_the_draft(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["show", str(drafted)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "edge x86_64 1.1.0  max 1.1.0  no waves\n"
+    assert "not published yet" in printed.err
+
+
+def test_waves_from_a_file(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = drafted.parent / "mine.toml"
+    policy.write_text('[[waves]]\nstart_after = "0 hours"\nfleet_percentage = 100\n')
+    capsys.readouterr()
+    start = ("--start-at", "2031-04-07T09:00:00Z")
+    assert main(["set-waves", str(drafted), *NAMES, "--policy", str(policy), *start]) == 0
+    assert capsys.readouterr().out == "seed    0  2031-04-07T09:00:00Z\n"
+
+
+def test_refresh_and_renewed_root(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", str(drafted)]) == 0
+    assert main(["renew-root", str(drafted)]) == 0
+    capsys.readouterr()
+    assert main(["refresh", str(drafted), "--variant", "edge"]) == 0
+    assert capsys.readouterr().out == "edge x86_64 2\n"
+    assert (drafted / "published/edge/x86_64/2.root.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["publish", "{home}", "--variant", "lab"], 64, "no draft for lab"),
+        (["publish", "{home}/gone"], 64, "holds no repository"),
+        (["set-waves", "{home}", *NAMES, "--policy", "nope"], 64, "no policy file nope"),
+        (["set-waves", "{home}", *NAMES, "--policy", "{home}/bad.toml"], 65, "bad.toml"),
+        (
+            ["set-waves", "{home}", *NAMES, "--policy", "default", "--start-at", "soon"],
+            65,
+            "soon",
+        ),
+        (["set-migrations", "{home}", "--from", "{home}/gone.toml"], 65, "gone.toml"),
+        (["set-migrations", "{home}", "--from", "{home}/bad.toml"], 65, "migrations"),
+        (["publish", "{home}", "--keys", "{home}/elsewhere"], 78, "targets.pem is missing"),
+        (["remove-update", "{home}", *NAMES[:4], "-v", "9.9.9"], 64, "9.9.9"),
+        (["serve", "{home}", "--host", "203.0.113.1", "--port", "0"], 74, "assign"),
+    ],
+)
+def test_errors_have_a_line_and_a_code(
+    drafted: Path, capsys: pytest.CaptureFixture[str], command: list[str], code: int, words: str
+) -> None:
+    (drafted / "bad.toml").write_text("version = '1.0.0'")
+    capsys.readouterr()
+    assert main([part.format(home=drafted) for part in command]) == code
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["nonsense"],
+        ["init"],
+        ["init", "d", "--key-type", "dsa"],
+        ["add-update", "d"],
+        ["publish", "d", "--fast"],
+        ["set-max-version", "d", "-v", "one"],
+    ],
+)
+def test_wrong_command_lines_end_with_64(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 64
+    assert capsys.readouterr().err.startswith("usage: updog-repo")
+
+
+def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("updog-repo ")
+
+
+@pytest.mark.parametrize(
+    "command", ["", "init", "add-update", "set-waves", "publish", "refresh", "serve", "show"]
+)
+def test_help_is_given(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([*command.split(), "--help"])
+    assert caught.value.code == 0
+    assert "DIR" in capsys.readouterr().out
+
+
+def test_migration_that_is_not_there_is_named(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = with_migrations(drafted)
+    empty = str(drafted / "draft")
+    command = ["set-migrations", str(drafted), "-f", str(release), "--migrations-dir", empty]
+    assert main(command) == 65
+    assert "migrate_v1.1.0_x.lz4" in capsys.readouterr().err
+
+
+def test_migration_must_be_listed_with_its_suffix(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = with_migrations(drafted)
+    release.write_text(RELEASE_TOML.replace(".lz4", ""))
+    assert main(["set-migrations", str(drafted), "-f", str(release)]) == 65
+    assert "must be listed as migrate_v1.1.0_x.lz4" in capsys.readouterr().err
+
+
+def test_migration_name_does_not_lead_out_of_its_folder(drafted: Path) -> None:
+    release = with_migrations(drafted)
+    release.write_text(RELEASE_TOML.replace("migrate_", "sub/../../in/migrate_"))
+    assert main(["set-migrations", str(drafted), "-f", str(release)]) == 65
+
+
+def test_full_disk_is_told_with_a_code(drafted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # A folder in the place of a file stands for whatever the file system may refuse.
+    (drafted / "published/edge").write_text("in the way")
+    assert main(["publish", str(drafted)]) == 74
+    printed = capsys.readouterr()
+    assert "published/edge" in printed.err
+
+
+def run(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "repo_tools.cli", *arguments],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_serve_gives_files_until_it_is_interrupted(drafted: Path) -> None:
+    assert main(["publish", str(drafted)]) == 0
+    with run("serve", str(drafted), "--port", "0") as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        with urllib.request.urlopen(f"{url}/edge/x86_64/timestamp.json", timeout=10) as answer:  # noqa: S310
+            assert json.load(answer)["signed"]["version"] == 1
+        os.kill(server.pid, signal.SIGINT)
+        _, said = server.communicate(timeout=10)
+    assert server.returncode == 0
+    assert said.endswith("Stopped.\n")
+    assert "Traceback" not in said
+
+
+def test_closed_output_is_no_traceback(drafted: Path) -> None:
+    with run("show", str(drafted)) as command:
+        assert command.stdout is not None
+        command.stdout.close()
+        assert command.stderr is not None
+        said = command.stderr.read()
+    assert "Traceback" not in said
