@@ -1,0 +1,1 @@
+"""What a power cut may leave of a disk, built and checked state by state (docs/crash-safety.md)."""

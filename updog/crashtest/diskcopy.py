@@ -1,0 +1,82 @@
+"""A private copy of what a trial needs of a disk; the disk itself is only ever read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from partitions.blockio import Access, BlockIO, Extent
+from partitions.device import open_device
+from partitions.disk import read_table
+from partitions.gpt import Table
+from partitions.layout import Slot, with_active
+from updog.crashtest.contents import Span
+from updog.crashtest.overlay import Overlay
+from updog.errors import StorageError
+
+_PIECE = 1 << 20
+_ENDS = 1 << 20
+"""The partition table and what may stand beside it lie in the first and the last MiB."""
+
+
+@contextmanager
+def private_copy(disk: Path) -> Iterator[tuple[Path, Overlay]]:
+    """Copy the partition table and the partition sets of a disk into a temporary sparse file.
+
+    Other partitions are left out: nothing under trial may touch them, and a data partition can be
+    large. They read as zeros.
+
+    Args:
+        disk: an image file or a block device.
+
+    Yields:
+        The copy, and a disk in memory that lies over it.
+
+    Raises:
+        PartitionError: the disk cannot be read, or is not one of ours.
+        StorageError: there is no room for the copy.
+    """
+    with TemporaryDirectory(prefix="updog-crashtest-") as folder:
+        copy = Path(folder, disk.name)
+        with open_device(Extent(disk), Access.READ) as source:
+            size = source.size
+            _copy(source, copy, _wanted(read_table(source).table, size))
+        descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield copy, Overlay(size, lambda at, length: os.pread(descriptor, length, at))
+        finally:
+            os.close(descriptor)
+
+
+def _wanted(table: Table, size: int) -> Iterator[Span]:
+    unit = table.sector_size
+    yield Span(0, min(_ENDS, size))
+    yield Span(max(0, size - _ENDS), size)
+    for found in with_active(table, Slot.A).sets:
+        for number in (found.boot, found.root, found.hash):
+            entry = table.entry(number)
+            yield Span(entry.first_lba * unit, (entry.last_lba + 1) * unit)
+
+
+def _copy(source: BlockIO, target: Path, spans: Iterator[Span]) -> None:
+    try:
+        with target.open("xb") as file:
+            file.truncate(source.size)
+            for span in spans:
+                _copy_span(source, file.fileno(), span)
+    except OSError as error:
+        raise StorageError(
+            f"{source.path} cannot be copied to {target.parent}: {error.strerror}.",
+            hint="Set TMPDIR to a place with more room.",
+        ) from error
+
+
+def _copy_span(source: BlockIO, target: int, span: Span) -> None:
+    for at in range(span.start, span.end, _PIECE):
+        piece = source.pread(at, min(_PIECE, span.end - at))
+        # What is not written stays a hole.
+        if any(piece):
+            os.pwrite(target, piece, at)
