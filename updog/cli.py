@@ -12,7 +12,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import arguments, config, logs
@@ -27,26 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Commands: TypeAlias = Mapping[str, Callable[[Namespace], int]]
+
 NOTHING_AVAILABLE = 1
 INTERRUPTED = 130
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Returns:
-        The exit code, as listed in docs/cli.md.
-    """
-    try:
-        args = arguments.parse(argv)
-        logs.set_up(args.log_level)
-        code = COMMANDS[args.command](args)
-        sys.stdout.flush()
-    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
-        return _failed(error)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return code
 
 
 def cmd_check_update(args: Namespace) -> int:
@@ -152,7 +136,7 @@ def cmd_why(args: Namespace) -> int:
     return findings.exit_code
 
 
-COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
+COMMANDS: Commands = {
     "check-update": cmd_check_update,
     "update": cmd_update,
     "update-image": cmd_update_image,
@@ -164,6 +148,28 @@ COMMANDS: Mapping[str, Callable[[Namespace], int]] = {
     "status": cmd_status,
     "why": cmd_why,
 }
+
+
+def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program name; None takes those of this process.
+        commands: what to call for each command.
+
+    Returns:
+        The exit code, as listed in docs/cli.md.
+    """
+    try:
+        args = arguments.parse(argv)
+        logs.set_up(args.log_level)
+        code = commands[args.command](args)
+        sys.stdout.flush()
+    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+        return _failed(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
 
 
 def _environment(args: Namespace) -> Environment:

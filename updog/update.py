@@ -6,6 +6,7 @@ What a run needs stands in its `Environment`, so nothing here is global and noth
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,8 @@ from updog.settings import Settings
 from updog.tuffiles import Target
 from updog.tufstore import MetadataStore
 from updog.version import Version
+
+log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 ROOT_LIMIT = 1 << 20
@@ -210,6 +213,7 @@ def connect(env: Environment) -> Session:
     _tell(env, session, "version", str(env.host.version))
     _tell(env, session, "seed", str(env.host.seed))
     session.refresh()
+    _log_warnings(session)
     return session
 
 
@@ -231,11 +235,13 @@ def cache(env: Environment, session: Session, offered: Manifest, chosen: Update)
         MigrationError: no chain leads from the running version to the chosen one.
         UpdogError: a target cannot be fetched or kept.
     """
+    already = len(session.warnings)
     _tell(env, session, "target", str(chosen.version))
     names = (*migrations.path(offered.migrations, env.host.version, chosen.version), MANIFEST)
     paths = env.settings.paths
     session.cache(names, paths.migrations_dir, paths.metadata_cache_dir)
     _tell(env, session, "migrations", ",".join(names))
+    _log_warnings(session, already)
     return names
 
 
@@ -316,6 +322,12 @@ def _shipped_root(path: Path) -> bytes:
             hint="Install the repository's root.json there, or set paths.trusted_root.",
         )
     return content
+
+
+def _log_warnings(session: Session, already: int = 0) -> None:
+    """Log what went wrong without stopping the run, from the warning `already` told on."""
+    for warning in session.warnings[already:]:
+        log.warning("%s", warning)
 
 
 def _tell(env: Environment, session: Session, name: str, value: str) -> None:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from partitions.device import open_device
+from partitions.errors import DeviceMissing
+from partitions.layout import Slot
+from tests.fakes.two_sets import two_sets
+from updog.control import boot_control
+from updog.settings import Boot
+
+
+def test_an_image_file_can_be_the_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(two_sets().disk.data)
+    assert boot_control(Boot(disk=disk, active=Slot.B), open_device).status().active is Slot.B
+
+
+def test_without_active_the_set_that_boots_next_counts_as_the_running_one(tmp_path: Path) -> None:
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(two_sets().disk.data)
+    assert boot_control(Boot(disk=disk), open_device).status().active is Slot.A
+
+
+def test_a_missing_disk_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DeviceMissing):
+        boot_control(Boot(disk=tmp_path / "none"), open_device)

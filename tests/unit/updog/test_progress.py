@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+from tests.fakes.clock import FakeClock
+from updog.progress import ProgressLine, line_for
+
+SECOND = timedelta(seconds=1)
+
+
+def test_a_line_has_percent_megabytes_and_rate() -> None:
+    line = line_for("root.lz4", 45_000_000, 100_000_000, 2 * SECOND)
+    assert line == "root.lz4   45 %  45.0/100.0 MB  22.5 MB/s"
+
+
+def test_the_rate_waits_for_time_to_pass() -> None:
+    assert line_for("root.lz4", 0, 100, 0 * SECOND) == "root.lz4    0 %  0.0/0.0 MB"
+
+
+def test_an_empty_target_is_done_at_once() -> None:
+    assert "100 %" in line_for("x", 0, 0, SECOND)
+
+
+def test_the_line_is_rewritten_in_place_and_ends_with_the_target() -> None:
+    out, clock = io.StringIO(), FakeClock()
+    show = ProgressLine(out, clock)
+    for done in (0, 50, 100):
+        show("root.lz4", done, 100)
+        clock.advance(SECOND)
+    assert out.getvalue().count("\r") == 3
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue().endswith("MB/s\n")
+
+
+def test_it_is_not_written_more_often_than_people_read() -> None:
+    out, clock = io.StringIO(), FakeClock()
+    show = ProgressLine(out, clock)
+    for done in range(1000):
+        show("root.lz4", done, 10_000)
+        clock.advance(timedelta(milliseconds=1))
+    assert out.getvalue().count("\r") == 5
+
+
+def test_the_rate_starts_anew_with_each_target() -> None:
+    out, clock = io.StringIO(), FakeClock()
+    show = ProgressLine(out, clock)
+    show("root.lz4", 0, 1_000_000)
+    clock.advance(100 * SECOND)
+    show("boot.lz4", 0, 4_000_000)
+    clock.advance(SECOND)
+    show("boot.lz4", 4_000_000, 4_000_000)
+    assert out.getvalue().endswith("4.0 MB/s\n")
