@@ -35,6 +35,7 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _ABSENT = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _WORTH_RETRYING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(?:\d{1,19}|\*)", re.ASCII)
+_SHORT_BODY = 1 << 16
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
 _LONGEST_RETRY_AFTER = 60.0
@@ -67,6 +68,14 @@ class FetchSettings:
     proxies: Mapping[str, str] | None = None
 
 
+class _Unredirected(requests.Session):
+    """Leaves redirects to us: the library would first read the body of one, however long it is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See no target in any answer."""
+        del resp
+
+
 class _TryAgain(UnreachableError):
     """An answer that may be better next time.
 
@@ -96,7 +105,7 @@ class HttpFetcher:
         self._settings = settings
         self._sleep = sleep
         self._local = LocalFetcher()
-        self._http = requests.Session()
+        self._http = _Unredirected()
         # Off: it would also take passwords from .netrc and another CA file from the environment.
         self._http.trust_env = False
         self._http.headers.update({"Accept-Encoding": "identity", "User-Agent": "updog"})
@@ -150,7 +159,7 @@ class HttpFetcher:
             answer = self._ask(address, self._headers(url, address, offset))
             if answer.status_code not in _REDIRECTS:
                 return _usable(answer, _shown(url))
-            answer.close()
+            _discard(answer)
             address = _next_address(address, answer.headers.get("Location", ""))
         raise UnreachableError(f"{_shown(url)} redirects more than {_REDIRECT_LIMIT} times")
 
@@ -194,7 +203,7 @@ def _usable(answer: requests.Response, url: str) -> requests.Response:
     encoding = answer.headers.get("Content-Encoding", "identity")
     if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT} and encoding == "identity":
         return answer
-    answer.close()
+    _discard(answer)
     if status in _ABSENT:
         raise NotThere(f"{url} does not exist ({status})")
     if status in _WORTH_RETRYING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -202,6 +211,19 @@ def _usable(answer: requests.Response, url: str) -> requests.Response:
     if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
         raise UnreachableError(f"{url} was sent with Content-Encoding {encoding!r}, unasked")
     raise UnreachableError(f"{url} was answered with {status}")
+
+
+def _discard(answer: requests.Response) -> None:
+    """Read a short body that nobody wants, so that the connection can serve the next request."""
+    told = answer.headers.get("Content-Length", "")
+    try:
+        if told.isdecimal() and int(told) <= _SHORT_BODY:
+            answer.raw.read(_SHORT_BODY, decode_content=False)
+    except _TRANSPORT:
+        # What was wanted, the status, is known; the next request gets a new connection.
+        pass
+    finally:
+        answer.close()
 
 
 def _start(answer: requests.Response, offset: int, url: str) -> int:
