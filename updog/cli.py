@@ -7,16 +7,13 @@ a hint, and an exit code (formats 5.3, D12).
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
-from updog import arguments, config, logs
-from updog.errors import InternalError, UpdogError
+from updog import arguments, config, failure, logs
+from updog.errors import UpdogError
 from updog.settings import Settings
 
 if TYPE_CHECKING:
@@ -166,7 +163,7 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
         code = commands[args.command](args)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
-        return _failed(error)
+        return failure.told(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     return code
@@ -271,31 +268,3 @@ def _print(text: str) -> None:
 def _remark(args: Namespace, text: str) -> None:
     if not args.quiet:
         sys.stderr.write(f"{text}\n")
-
-
-def _failed(error: Exception) -> int:
-    """Say what went wrong; the exit code is the error's own."""
-    if logs.debugging():
-        traceback.print_exception(error)
-    if isinstance(error, BrokenPipeError):
-        # Whoever read our output is gone; Python must not complain about that once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EX_IOERR
-    sys.stderr.write(f"updog: {_message(error)}\n")
-    if hint := getattr(error, "hint", ""):
-        sys.stderr.write(f"hint: {hint}\n")
-    return _exit_code(error)
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, UpdogError | PartitionError | OSError):
-        return str(error)
-    return f"internal error: {type(error).__name__}: {error}. Please report it."
-
-
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, UpdogError | PartitionError):
-        return error.exit_code
-    if isinstance(error, PermissionError):
-        return EX_NOPERM
-    return EX_IOERR if isinstance(error, OSError) else InternalError.exit_code

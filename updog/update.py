@@ -7,7 +7,7 @@ What a run needs stands in its `Environment`, so nothing here is global and noth
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +17,15 @@ from partitions.bootcontrol import BootControl
 from updog import install, manifest, migrations, select, staged
 from updog.body import Fetcher
 from updog.durable import read_small
-from updog.errors import ConfigError, TrustError
-from updog.install import Image, ImageSet, Progress, Receipt
+from updog.errors import ConfigError
+from updog.images import image_set
+from updog.install import Progress, Receipt
 from updog.jsontree import MAX_BYTES
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
 from updog.select import Chosen, Declined, Host, Policy, Verdict
 from updog.session import RepositoryUrls, Session
 from updog.settings import Settings
-from updog.tuffiles import Target
 from updog.tufstore import MetadataStore
 from updog.version import Version
 
@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 ROOT_LIMIT = 1 << 20
-HEX_SHA256 = 64
 
 
 def unwatched(_update: Update) -> None:
@@ -262,7 +261,7 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
 def _stage(
     env: Environment, session: Session, chosen: Update, *, force: bool
 ) -> tuple[Receipt, ...]:
-    images = image_set(session, chosen)
+    images = image_set(session, chosen.images)
     slot = env.control.inactive_set().slot
     # The label goes first and comes back last: it never names a set that holds something else.
     staged.forget(env.settings.paths.staged)
@@ -277,41 +276,6 @@ def _stage(
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
     staged.remember(env.settings.paths.staged, label)
     return receipts
-
-
-def image_set(session: Session, chosen: Update) -> ImageSet:
-    """Look up the signed facts of an update's images and how to fetch them.
-
-    Raises:
-        TrustError: the repository lists no such target, or its signed facts make no sense.
-    """
-    names = chosen.images
-    boot, root, hash_ = (
-        _image(session, session.target(name)) for name in (names.boot, names.root, names.hash)
-    )
-    return ImageSet(boot=boot, root=root, hash=hash_)
-
-
-def _image(session: Session, target: Target) -> Image:
-    def chunks() -> Iterator[bytes]:
-        with session.stream(target) as body:
-            yield from body
-
-    raw_length, raw_sha256 = _raw_facts(target)
-    return Image(target.name, target.length, target.hashes, chunks, raw_length, raw_sha256)
-
-
-def _raw_facts(target: Target) -> tuple[int | None, str | None]:
-    """What the repository signed about the decompressed image, where it did."""
-    ours = target.custom.get("updog", {})
-    if not isinstance(ours, dict):
-        raise TrustError(f"{target.name}: its signed custom.updog is not an object.")
-    length, sha256 = ours.get("raw_length"), ours.get("raw_sha256")
-    if length is not None and (type(length) is not int or length <= 0):
-        raise TrustError(f"{target.name}: its signed raw_length is not a positive number.")
-    if sha256 is not None and not (isinstance(sha256, str) and len(sha256) == HEX_SHA256):
-        raise TrustError(f"{target.name}: its signed raw_sha256 is not a sha256.")
-    return length, sha256
 
 
 def _shipped_root(path: Path) -> bytes:

@@ -1,0 +1,46 @@
+"""How an error ends a command: one line, a hint, an exit code, and never a traceback unasked.
+
+Every error of ours brings its own exit code (formats 5.3, D12); a foreign one is our mistake.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
+from updog import logs
+from updog.errors import InternalError, UpdogError
+
+
+def told(error: Exception) -> int:
+    """Say what went wrong on stderr.
+
+    Returns:
+        The exit code.
+    """
+    if logs.debugging():
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output is gone; Python must not complain about that once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_IOERR
+    sys.stderr.write(f"updog: {_message(error)}\n")
+    if hint := getattr(error, "hint", ""):
+        sys.stderr.write(f"hint: {hint}\n")
+    return _exit_code(error)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, UpdogError | PartitionError | OSError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}. Please report it."
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, UpdogError | PartitionError):
+        return error.exit_code
+    if isinstance(error, PermissionError):
+        return EX_NOPERM
+    return EX_IOERR if isinstance(error, OSError) else InternalError.exit_code
