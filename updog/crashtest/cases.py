@@ -52,6 +52,7 @@ class Case:
     Attributes:
         operation: its name.
         path: the file that the real code believed to write.
+        running: the set that the machine ran from.
         before: the disk before it.
         after: the disk after it, as a reader sees it then.
         log: what it did in between.
@@ -63,6 +64,7 @@ class Case:
 
     operation: str
     path: Path
+    running: Slot
     before: Overlay
     after: Overlay
     log: tuple[Event, ...]
@@ -92,6 +94,7 @@ def record(operation: str, path: Path, before: Overlay, running: Slot, act: Act)
     return Case(
         operation,
         path,
+        running,
         before,
         after,
         tuple(log),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +19,7 @@ from updog.crashtest.overlay import Overlay
 from updog.errors import StorageError
 
 _PIECE = 1 << 20
+_ZEROS = bytes(_PIECE)
 _ENDS = 1 << 20
 """The partition table and what may stand beside it lie in the first and the last MiB."""
 
@@ -43,12 +45,31 @@ def private_copy(disk: Path) -> Iterator[tuple[Path, Overlay]]:
         copy = Path(folder, disk.name)
         with open_device(Extent(disk), Access.READ) as source:
             size = source.size
-            _copy(source, copy, _wanted(read_table(source).table, size))
+            filled = _copy(source, copy, _wanted(read_table(source).table, size))
         descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            yield copy, Overlay(size, lambda at, length: os.pread(descriptor, length, at))
+            yield copy, Overlay(size, _Sparse(descriptor, filled).read)
         finally:
             os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sparse:
+    """Reads a file that is mostly holes, and asks the kernel for the rest only.
+
+    Attributes:
+        descriptor: the file.
+        filled: numbers of the pieces that are not holes.
+    """
+
+    descriptor: int
+    filled: frozenset[int]
+
+    def read(self, offset: int, length: int) -> bytes:
+        pieces = range(offset // _PIECE, -(-(offset + length) // _PIECE))
+        if self.filled.isdisjoint(pieces):
+            return _ZEROS[:length] if length <= _PIECE else bytes(length)
+        return os.pread(self.descriptor, length, offset)
 
 
 def _wanted(table: Table, size: int) -> Iterator[Span]:
@@ -61,12 +82,14 @@ def _wanted(table: Table, size: int) -> Iterator[Span]:
             yield Span(entry.first_lba * unit, (entry.last_lba + 1) * unit)
 
 
-def _copy(source: BlockIO, target: Path, spans: Iterator[Span]) -> None:
+def _copy(source: BlockIO, target: Path, spans: Iterator[Span]) -> frozenset[int]:
+    """Copy spans; return the numbers of the pieces that hold data."""
     try:
         with target.open("xb") as file:
             file.truncate(source.size)
-            for span in spans:
-                _copy_span(source, file.fileno(), span)
+            return frozenset(
+                number for span in spans for number in _copy_span(source, file.fileno(), span)
+            )
     except OSError as error:
         raise StorageError(
             f"{source.path} cannot be copied to {target.parent}: {error.strerror}.",
@@ -74,9 +97,13 @@ def _copy(source: BlockIO, target: Path, spans: Iterator[Span]) -> None:
         ) from error
 
 
-def _copy_span(source: BlockIO, target: int, span: Span) -> None:
-    for at in range(span.start, span.end, _PIECE):
-        piece = source.pread(at, min(_PIECE, span.end - at))
+def _copy_span(source: BlockIO, target: int, span: Span) -> Iterator[int]:
+    at = span.start
+    while at < span.end:
+        behind = min((at // _PIECE + 1) * _PIECE, span.end)
+        piece = source.pread(at, behind - at)
         # What is not written stays a hole.
-        if any(piece):
+        if piece != _ZEROS[: len(piece)]:
             os.pwrite(target, piece, at)
+            yield at // _PIECE
+        at = behind

@@ -103,7 +103,7 @@ def missing_from(place: SetExtents, open_device: DeviceOpener, made: TrialImages
             held = device.pread(0, len(raw)) == raw
             for at in range(len(raw), device.size, MIB):
                 rest = device.pread(at, min(MIB, device.size - at))
-                held = held and not any(rest)
+                held = held and rest == bytes(len(rest))
         if not held:
             return f"{extent} does not hold {image.name}"
     return ""

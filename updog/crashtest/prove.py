@@ -50,7 +50,7 @@ class Thoroughness:
     fineness: Fineness
     bounds: Bounds = field(default_factory=Bounds)
     seed: int = 0
-    recover_every: int = 10_000
+    recover_every: int = 2_000
 
 
 @dataclass(slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from partitions.errors import PartitionError
 from partitions.layout import Slot
@@ -11,7 +13,7 @@ from updog.crashtest.images import KIB, Sizes
 from updog.crashtest.machine import Machine
 from updog.crashtest.oracle import View
 from updog.crashtest.overlay import Overlay
-from updog.crashtest.prove import Outcome, Tally, Thoroughness, prove
+from updog.crashtest.prove import Outcome, Thoroughness, prove
 from updog.crashtest.recorder import RecordedDisk, quiet_disk
 from updog.errors import UpdogError
 
@@ -36,10 +38,11 @@ class Recovery:
         machine = Machine(quiet_disk(case.path, left.fork()), view.picked, sizes=SMALL)
         try:
             problem = _life_goes_on(machine)
-            again = prove(_cut_again(case, left, view.picked), self.how)
+            again = [prove(second, self.how) for second in _second_cuts(case, left, view.picked)]
         except (PartitionError, UpdogError) as error:
             return Outcome(f"the next run fails: {error}")
-        return Outcome(problem or _told(again), again.states)
+        lost = [f"a second power cut is lost:\n{each.smallest}" for each in again if each.failures]
+        return Outcome("\n".join([problem, *lost]).strip(), sum(each.states for each in again))
 
 
 def _life_goes_on(machine: Machine) -> str:
@@ -62,19 +65,29 @@ def _life_goes_on(machine: Machine) -> str:
     return f"after the next update, {lacking}" if lacking else ""
 
 
-def _cut_again(case: Case, left: Overlay, running: Slot) -> Case:
-    """The writes to the partition table that come first after a power cut."""
-    machine = Machine(quiet_disk(case.path, left), running)
+def _second_cuts(case: Case, left: Overlay, picked: Slot) -> Iterator[Case]:
+    """The first writes to the partition table after a power cut, and after a process was killed.
 
-    def first_writes(disk: RecordedDisk) -> None:
-        recovering = replace(machine, disk=disk)
+    A killed process leaves such disks as well, but no bootloader looks at them before the next run.
+    """
+    for title, running, reboots in (
+        ("the next boot and run", picked, True),
+        ("the next run without a boot", case.running, False),
+    ):
+        machine = Machine(quiet_disk(case.path, left), running)
+        yield record(
+            f"{case.operation}, then {title}",
+            case.path,
+            left,
+            running,
+            partial(_first_writes, machine, reboots=reboots),
+        )
+
+
+def _first_writes(machine: Machine, disk: RecordedDisk, *, reboots: bool) -> None:
+    recovering = replace(machine, disk=disk)
+    if reboots:
         disk.note("the bootloader boots")
         recovering.reboot()
-        recovering.confirm()
-        recovering.control.clear_inactive()
-
-    return record(f"{case.operation}, then the next run", case.path, left, running, first_writes)
-
-
-def _told(again: Tally) -> str:
-    return f"a second power cut is lost:\n{again.smallest}" if again.smallest else ""
+    recovering.confirm()
+    recovering.control.clear_inactive()

@@ -40,7 +40,7 @@ class Counterexample:
             f"{self.operation}: the power is cut during the step '{self.step}'.",
             f"{self.in_doubt} sectors of {self.sector} bytes were written and not flushed:",
             *(f"  - {place}" for place in self.places),
-            f"Then {self.problem}.",
+            f"Then {self.problem.rstrip('.')}.",
         )
         return "\n".join(lines)
 
