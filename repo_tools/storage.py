@@ -88,8 +88,7 @@ def make_folder(path: Path, *, mode: int = 0o755) -> None:
     """
     if path.is_dir():
         return
-    if path.parent != path:
-        make_folder(path.parent)
+    make_folder(path.parent)
     path.mkdir(exist_ok=True)
     path.chmod(mode)
     sync_folder(path.parent)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repo_tools.cli import main
+from repo_tools.cli import _as_ours, main
 from repo_tools.repository import Repository
 from tests.fakes.repositories import EDITION, make_images
 
@@ -272,3 +273,24 @@ def test_closed_output_is_no_traceback(drafted: Path) -> None:
         assert command.stderr is not None
         said = command.stderr.read()
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/keys"), 77, "/keys: permission"),
+        (OSError(errno.ENOSPC, "No space left on device", "/repo"), 74, "/repo: No space left"),
+        (OSError("odd"), 74, "The system: odd"),
+        (RuntimeError("cannot be"), 70, "RuntimeError: cannot be"),
+    ],
+)
+def test_every_exception_has_a_place_in_the_tree(error: Exception, code: int, words: str) -> None:
+    ours = _as_ours(error)
+    assert ours.exit_code == code
+    assert words in str(ours)
+
+
+def test_our_own_mistake_tells_where_it_happened() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        _ = 1 // 0
+    assert "test_cli.py:" in str(_as_ours(caught.value))
