@@ -7,6 +7,7 @@ a hint, and an exit code (formats 5.3, D12).
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -179,6 +180,7 @@ def _environment(args: Namespace) -> Environment:
 
     settings, clock = config.load(args.config), SystemClock()
     watched = sys.stderr.isatty() and not args.quiet
+    width = shutil.get_terminal_size().columns
     return Environment(
         settings=settings,
         host=host.read_host(settings, variant=args.variant),
@@ -187,7 +189,7 @@ def _environment(args: Namespace) -> Environment:
         open_device=open_device,
         control=_control(settings),
         starting=lambda update: _remark(args, f"Starting update to {update.version}"),
-        progress=ProgressLine(sys.stderr, clock) if watched else silent,
+        progress=ProgressLine(sys.stderr, clock, width) if watched else silent,
     )
 
 

@@ -106,7 +106,7 @@ def load(path: Path = DEFAULT_PATH, dropins: Path | None = None) -> Settings:
         PermissionDenied: a file may not be read.
     """
     merged = read_fragment(path)
-    for dropin in sorted((dropins or path.with_suffix(".d")).glob("*.toml")):
+    for dropin in _dropins_in(dropins or path.with_suffix(".d")):
         merged = merged.under(read_fragment(dropin))
     for key in (METADATA_URL, TARGETS_URL):
         if key.name not in merged.said:
@@ -207,6 +207,19 @@ def _flatten(table: Mapping[str, object], path: Path) -> Iterator[tuple[str, obj
             yield from ((f"{name}.{inner}", content) for inner, content in value.items())
         else:
             raise ConfigError(f"{path}: {name} must be a table, written as [{name}].")
+
+
+def _dropins_in(folder: Path) -> list[Path]:
+    """The drop-ins of a folder; a folder that cannot be read must not pass for an empty one."""
+    try:
+        found = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise PermissionDenied(f"{folder} may not be read.", hint="Run as root.") from error
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be read: {error.strerror}.") from error
+    return [path for path in found if path.suffix == ".toml" and not path.name.startswith(".")]
 
 
 def _read(path: Path) -> bytes:

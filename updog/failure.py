@@ -12,6 +12,7 @@ import traceback
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import logs
 from updog.errors import InternalError, UpdogError
+from updog.progress import CLEAR
 
 
 def told(error: Exception) -> int:
@@ -26,7 +27,8 @@ def told(error: Exception) -> int:
         # Whoever read our output is gone; Python must not complain about that once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EX_IOERR
-    sys.stderr.write(f"updog: {_message(error)}\n")
+    start = CLEAR if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{start}updog: {_message(error)}\n")
     if hint := getattr(error, "hint", ""):
         sys.stderr.write(f"hint: {hint}\n")
     return _exit_code(error)

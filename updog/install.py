@@ -134,10 +134,11 @@ def refuse_misfits(placed: Iterable[tuple[Image, Extent]], open_device: DeviceOp
 
     Raises:
         TargetMismatch: an image is larger than its partition.
-        PartitionError: a partition is missing or cannot be opened.
+        PartitionError: a partition is missing, busy, read-only, or cannot be opened.
     """
     for image, place in placed:
-        with open_device(place, Access.READ) as device:
+        # For writing, although nothing is written: a busy or read-only partition shows here too.
+        with open_device(place, Access.WRITE) as device:
             size = device.size
         # Where no raw length is signed: LZ4 never shrinks below what it takes to store bytes as
         # they are, so a target this much larger than its place decodes to more than the place.

@@ -58,10 +58,11 @@ class RunLock:
         self._descriptor = -1
 
     def _open(self) -> int:
+        # Private: whoever can open the file could hold the lock and stop all updates.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, flags, 0o644)
+            return os.open(self.path, flags, 0o600)
         except PermissionError as error:
             message = f"{self.path} may not be locked."
             raise PermissionDenied(message, hint="Run as root.") from error

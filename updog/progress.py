@@ -9,6 +9,8 @@ from updog.clock import Clock
 
 MEGABYTE = 1_000_000
 EVERY = timedelta(milliseconds=200)
+CLEAR = "\x1b[K"
+"""Tells a terminal to empty the line from the cursor on."""
 
 
 class ProgressLine:
@@ -17,10 +19,12 @@ class ProgressLine:
     Args:
         out: where to write; a terminal.
         clock: for the rate, and to write no more often than people read.
+        width: columns of the terminal; a line that wrapped could not be rewritten in place.
     """
 
-    def __init__(self, out: TextIO, clock: Clock) -> None:
+    def __init__(self, out: TextIO, clock: Clock, width: int = 80) -> None:
         self._out = out
+        self._width = width
         self._clock = clock
         self._name = ""
         self._start: datetime | None = None
@@ -35,8 +39,9 @@ class ProgressLine:
         if not last and self._shown is not None and now - self._shown < EVERY:
             return
         self._shown = now
-        line = line_for(name, done, total, now - self._start)
-        self._out.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
+        line = shortened(line_for(name, done, total, now - self._start), self._width - 1)
+        # The cursor goes back to the start, so that an error message overwrites a stopped line.
+        self._out.write(f"{CLEAR}{line}" + ("\n" if last else "\r"))
         self._out.flush()
 
 
@@ -46,3 +51,8 @@ def line_for(name: str, done: int, total: int, spent: timedelta) -> str:
     seconds = spent.total_seconds()
     rate = f"  {done / MEGABYTE / seconds:.1f} MB/s" if seconds > 0 else ""
     return f"{name}  {percent:3d} %  {done / MEGABYTE:.1f}/{total / MEGABYTE:.1f} MB{rate}"
+
+
+def shortened(line: str, width: int) -> str:
+    """The end of a line that is too long: the figures, and what tells one target from another."""
+    return line if len(line) <= width else f"…{line[1 - width :]}"

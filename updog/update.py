@@ -273,6 +273,8 @@ def _stage(
         force=force,
         progress=env.progress,
     )
+    for receipt in receipts:
+        log.debug("%s", receipt)
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
     staged.remember(env.settings.paths.staged, label)
     return receipts

@@ -116,7 +116,8 @@ def test_the_required_urls_may_come_from_a_drop_in(tmp_path: Path) -> None:
 
 def test_other_files_beside_the_drop_ins_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "updog.d").mkdir()
-    (tmp_path / "updog.d" / "a.toml.bak").write_text("nonsense")
+    for name in ("a.toml.bak", ".hidden.toml", "README"):
+        (tmp_path / "updog.d" / name).write_text("nonsense")
     assert load_text(tmp_path, URLS).seed is None
 
 

@@ -11,7 +11,7 @@ from partitions.blockio import Access, BlockIO, Extent
 from partitions.boot import choose_next
 from partitions.bootflags import BootFlags
 from partitions.disk import read_table
-from partitions.errors import DeviceError, DeviceMissing, NoInactiveSet, PartitionError
+from partitions.errors import DeviceBusy, DeviceError, DeviceMissing, NoInactiveSet, PartitionError
 from partitions.layout import Slot
 from tests.fakes.gpt_disk import FRESH, SINGLE_SET_TYPES, disk_with, make_table
 from tests.fakes.memory_disk import MemoryDisk, Window, Write
@@ -191,6 +191,19 @@ def test_a_missing_partition_is_refused_before_the_disk_is_touched() -> None:
         return machine.opener(extent, access)
 
     with pytest.raises(DeviceMissing):
+        install.stage(image_set(signed_images()), machine.control, opener, tries=1)
+    assert machine.disk.log == []
+
+
+def test_a_busy_partition_is_refused_before_the_disk_is_touched() -> None:
+    machine = two_sets(OLD_B)
+
+    def opener(extent: Extent, access: Access) -> BlockIO:
+        if access is Access.WRITE and extent.offset == machine.places["hash"].start:
+            raise DeviceBusy("mounted")
+        return machine.opener(extent, access)
+
+    with pytest.raises(DeviceBusy):
         install.stage(image_set(signed_images()), machine.control, opener, tries=1)
     assert machine.disk.log == []
 

@@ -74,3 +74,8 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
 def test_a_folder_in_the_way_is_our_own_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be locked"):
         RunLock(tmp_path).__enter__()
+
+
+def test_nobody_else_may_open_the_lock(tmp_path: Path) -> None:
+    with RunLock(tmp_path / "updog.lock"):
+        assert (tmp_path / "updog.lock").stat().st_mode & 0o777 == 0o600

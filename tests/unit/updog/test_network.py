@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from requests.utils import select_proxy
 
 from updog.network import fetcher, goes_direct, proxies
 from updog.settings import Settings
@@ -46,3 +47,9 @@ def test_a_host_of_the_repository_can_be_reached_directly() -> None:
 
 def test_a_fetcher_is_made_from_the_settings() -> None:
     fetcher(settings("http://proxy:3128")).close()
+
+
+def test_requests_follows_the_exception() -> None:
+    chosen = dict(proxies(settings("http://proxy:3128", ".example.com")) or {})
+    assert not select_proxy("https://meta.example.com/m/timestamp.json", chosen)
+    assert select_proxy("https://cdn.net/t/image", chosen) == "http://proxy:3128"

@@ -4,7 +4,7 @@ import io
 from datetime import timedelta
 
 from tests.fakes.clock import FakeClock
-from updog.progress import ProgressLine, line_for
+from updog.progress import ProgressLine, line_for, shortened
 
 SECOND = timedelta(seconds=1)
 
@@ -28,7 +28,7 @@ def test_the_line_is_rewritten_in_place_and_ends_with_the_target() -> None:
     for done in (0, 50, 100):
         show("root.lz4", done, 100)
         clock.advance(SECOND)
-    assert out.getvalue().count("\r") == 3
+    assert out.getvalue().count("\r") == 2
     assert out.getvalue().count("\n") == 1
     assert out.getvalue().endswith("MB/s\n")
 
@@ -51,3 +51,15 @@ def test_the_rate_starts_anew_with_each_target() -> None:
     clock.advance(SECOND)
     show("boot.lz4", 4_000_000, 4_000_000)
     assert out.getvalue().endswith("4.0 MB/s\n")
+
+
+def test_a_line_never_wraps() -> None:
+    out = io.StringIO()
+    ProgressLine(out, FakeClock(), width=40)("a-very-long-name-" * 5 + "root.lz4", 1, 2)
+    assert out.getvalue().endswith("root.lz4   50 %  0.0/0.0 MB\r")
+    assert max(map(len, out.getvalue().removeprefix("\x1b[K").split("\r"))) == 39
+
+
+def test_a_short_line_stays_whole() -> None:
+    assert shortened("abc", 3) == "abc"
+    assert shortened("abcd", 3) == "…cd"
