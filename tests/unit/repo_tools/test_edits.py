@@ -52,6 +52,11 @@ def test_the_first_update_sets_the_maximum_even_of_another_architecture() -> Non
     assert _maxima(edits.add(manifest, _update("1.2.0"))) == ["2.0.0", "2.0.0", "2.0.0"]
 
 
+def test_no_update_but_the_first_sets_the_maximum() -> None:
+    manifest = Manifest((_update("1.1.0", "1.1.0"), _update("1.5.0", "3.0.0", arch="aarch64")))
+    assert _maxima(edits.add(manifest, _update("1.2.0"))) == ["1.2.0", "3.0.0", "1.2.0"]
+
+
 def test_updates_of_another_kind_keep_their_maximum() -> None:
     manifest = Manifest((_update("1.1.0", "1.1.0", arch="aarch64"),))
     assert _maxima(edits.add(manifest, _update("1.2.0"))) == ["1.1.0", "1.2.0"]

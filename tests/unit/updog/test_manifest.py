@@ -415,6 +415,12 @@ def test_a_manifest_has_a_greatest_count(path: tuple[str | int, ...], entries: o
     )
 
 
+def test_the_greatest_count_is_allowed() -> None:
+    names = ["m"] * MAX_ENTRIES
+    manifest = parse(_changed("migrations", "(3.1.0, 3.2.0)", to=names))
+    assert manifest.migrations[_v("3.1.0"), _v("3.2.0")] == tuple(names)
+
+
 def test_a_long_key_does_not_make_a_long_message() -> None:
     assert len(_refusal(_changed("migrations", to={"x" * 100_000: []}))) < 300
 

@@ -103,9 +103,13 @@ def test_of_two_equal_versions_the_first_of_the_file_is_chosen() -> None:
 @pytest.mark.parametrize("running", ["1.1.0", "1.2.0"])
 def test_a_host_that_runs_the_highest_or_more_is_up_to_date(running: str) -> None:
     declined = _declined(_manifest(_update("1.1.0")), _host(running))
+    text = f"{running} is running and the repository has nothing newer for edge on x86_64"
+    assert declined == Declined(Reason.UP_TO_DATE, text)
+
+
+def test_a_host_at_the_maximum_is_not_moved() -> None:
+    declined = _declined(_manifest(_update("1.1.0", "1.2.0")), _host("1.2.0"))
     assert declined.reason is Reason.UP_TO_DATE
-    assert running in declined.message
-    assert declined.ready_at is None
 
 
 def test_a_recalled_release_sends_its_hosts_to_the_highest_that_is_allowed() -> None:

@@ -86,6 +86,7 @@ def test_an_offset_longer_than_any_calendar_is_refused() -> None:
         ("2031-04-07T11:30:00+02:30", NINE),
         ("2031-04-06T23:00:00-10:00", NINE),
         ("2031-04-07T09:00:00-00:00", NINE),
+        ("2031-04-08T08:59:00+23:59", NINE),
         ("2031-04-07T09:00:00.5Z", NINE + timedelta(milliseconds=500)),
         ("2031-04-07T09:00:00.123456000Z", NINE + timedelta(microseconds=123456)),
         ("2031-04-07T08:59:60Z", NINE),
@@ -172,6 +173,11 @@ def test_a_bad_date_is_told_apart_from_a_bad_offset() -> None:
 def test_counting_past_the_calendar_is_a_clear_error(span: timedelta) -> None:
     with pytest.raises(WaveError, match=r"after 2031-04-07T09:00:00Z is after the year 9999"):
         counted_from(span, NINE)
+
+
+def test_the_last_second_of_the_calendar_can_be_reached() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert counted_from(last - NINE, NINE) == last
 
 
 def test_a_base_without_a_time_zone_is_refused() -> None:

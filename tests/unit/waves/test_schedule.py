@@ -91,6 +91,11 @@ def test_a_window_across_a_change_of_clocks_has_its_true_length() -> None:
     assert schedule.ready_at(5) == datetime(2031, 3, 30, 1, 30, tzinfo=UTC)
 
 
+def test_a_wave_key_is_a_u32() -> None:
+    assert MAX_KEY == 4_294_967_295
+    assert Wave(MAX_KEY, BASE).first_seed == MAX_KEY
+
+
 @pytest.mark.parametrize("seed", [-1, MAX_KEY + 1])
 def test_a_wave_beyond_the_keys_of_the_format_is_refused(seed: int) -> None:
     with pytest.raises(WaveError, match=f"cannot begin at seed {seed}"):
@@ -136,6 +141,10 @@ def test_the_original_rule_opens_the_last_window_at_its_start() -> None:
 
 def test_the_original_rule_knows_no_end_above_the_seeds() -> None:
     assert upstream_ready_at(_schedule((0, 0), (4096, 4)), 1024) == BASE
+
+
+def test_the_original_rule_takes_a_closing_wave_as_an_end() -> None:
+    assert upstream_ready_at(_schedule((0, 0), (MAX_SEED, 4)), 1024) == BASE + 2 * HOUR
 
 
 def test_the_original_rule_never_leaves_a_window_that_runs_backwards() -> None:
