@@ -26,31 +26,7 @@ from partitions.disk import read_table
 from partitions.errors import DeviceBusy, DeviceError, PartitionError
 from partitions.gpt import CopyName, Entry, Table
 from partitions.guid import Guid
-from partitions.plan import (
-    MIB,
-    DataPlan,
-    PlannedPartition,
-    data_plan,
-    disk_size,
-    plan,
-    plan_for,
-)
-
-__all__ = [
-    "DataPlan",
-    "GuidSource",
-    "PlannedPartition",
-    "ReadBack",
-    "create_image",
-    "data_plan",
-    "disk_size",
-    "format_disk",
-    "plan",
-    "plan_for",
-    "random_guid",
-    "read_back",
-    "seeded_guids",
-]
+from partitions.plan import MIB, PlannedPartition, disk_size
 
 _Untyped: TypeAlias = Any  # pyparted has no type hints
 
@@ -87,7 +63,7 @@ def create_image(
 
     Args:
         path: the file to make; it must not exist.
-        partitions: what to put on it, from ``plan`` or ``plan_for``.
+        partitions: what to put on it, from ``partitions.plan``.
         new_guid: gives the GUID of the disk first, then of each partition that has none fixed.
         sector_size: 512 or 4096, for a disk that the image is meant for.
 
@@ -154,7 +130,7 @@ def read_back(path: Path, *, sector_size: int = 512) -> tuple[ReadBack, ...]:
         PartitionError: libparted sees no GPT, or is not installed.
     """
     with _sectors_of(sector_size), _libparted(path) as parted:
-        disk = parted.newDisk(parted.getDevice(str(path)))
+        disk = parted.newDisk(_device(parted, path))
         if disk.type != "gpt":
             raise PartitionError(f"{path} has a partition table of type {disk.type}, not gpt")
         unit = disk.device.sectorSize
@@ -191,7 +167,7 @@ def _make_sparse(path: Path, size: int) -> None:
 def _commit(path: Path, partitions: Sequence[PlannedPartition]) -> None:
     """Let libparted place the partitions and write the table."""
     with _libparted(path) as parted:
-        device = parted.getDevice(str(path))
+        device = _device(parted, path)
         _check_room(path, device, partitions)
         disk = parted.freshDisk(device, "gpt")
         for each in partitions:
@@ -199,6 +175,13 @@ def _commit(path: Path, partitions: Sequence[PlannedPartition]) -> None:
         disk.commitToDevice()
         if path.is_block_device():
             disk.commitToOS()  # new geometry: the one time that the kernel has to be told
+
+
+def _device(parted: _Untyped, path: Path) -> _Untyped:
+    # libparted remembers devices by path for as long as the process lives: without forgetting,
+    # this would be the size and sector size of whatever lay there when it looked first.
+    parted.getDevice(str(path)).removeFromCache()
+    return parted.getDevice(str(path))
 
 
 def _check_room(path: Path, device: _Untyped, partitions: Sequence[PlannedPartition]) -> None:

@@ -204,6 +204,13 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert one != three
 
 
+def test_a_path_can_be_used_again_for_another_size(tmp_path: Path) -> None:
+    for sizes in ((1, 1, 1), (9, 1, 1), (1, 1, 1)):
+        path = made(tmp_path, plan_for(*sizes))
+        assert read_back(path)[3].size == sizes[0] * MIB
+        path.unlink()
+
+
 def test_guids_are_unique_on_a_disk_and_between_disks(tmp_path: Path) -> None:
     seen = set()
     for name in ("one", "two"):
@@ -281,7 +288,8 @@ def test_without_libparted_the_way_to_it_is_named(tmp_path: Path) -> None:
         "import sys\n"
         "sys.modules['parted'] = None\n"  # what Python takes for a module that is not installed
         "from pathlib import Path\n"
-        "from partitions.image import create_image, plan_for\n"
+        "from partitions.image import create_image\n"
+        "from partitions.plan import plan_for\n"
         f"create_image(Path({str(tmp_path / 'disk.img')!r}), plan_for(1, 1, 1))\n"
     )
     shown = subprocess.run(
