@@ -149,7 +149,11 @@ def load(data: bytes, path: str) -> Node:
         raise root.fault(f"nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise root.fault(f"not JSON in UTF-8: {error}") from None
-    _check(Node(tree, path), MAX_DEPTH)
+    try:
+        _check(tree, MAX_DEPTH)
+    except _Flaw as flaw:
+        inside = "".join(map(_step, reversed(flaw.steps)))
+        raise Node(None, path + inside).fault(str(flaw)) from None
     return Node(tree, path)
 
 
@@ -168,21 +172,35 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
 
 
-def _check(node: Node, levels: int) -> None:
-    """Refuse what only shows in the whole tree: repeated members, depth, halves of surrogates."""
-    if isinstance(node.value, str):
-        _check_text(node.value, node)
+class _Flaw(Exception):
+    """Something the tree must not hold; gathers its path on the way out, innermost step first."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.steps: list[str | int] = []
+
+
+def _check(value: object, levels: int) -> None:
+    """Refuse what only shows in the whole tree: repeated members, depth, halves of surrogates.
+
+    Paths are made for flaws only: a large document has millions of values and, mostly, none.
+    """
+    if isinstance(value, str):
+        _check_text(value)
         return
     if levels == 0:
-        raise node.fault(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(node.value, _Repeating):
-        raise node.fault(f"the member {quoted(node.value.twice)} is named twice")
-    for key, inner in _entries(node.value):
+        raise _Flaw(f"nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, _Repeating):
+        raise _Flaw(f"the member {quoted(value.twice)} is named twice")
+    for key, inner in _entries(value):
         if isinstance(key, str):
-            _check_text(key, node)
-        # Only what can be wrong gets a path: a large document is mostly plain ASCII strings.
-        if isinstance(inner, dict | list) or (isinstance(inner, str) and not inner.isascii()):
-            _check(Node(inner, node.path + _step(key)), levels - 1)
+            _check_text(key)
+        if isinstance(inner, str | dict | list):
+            try:
+                _check(inner, levels - 1)
+            except _Flaw as flaw:
+                flaw.steps.append(key)
+                raise
 
 
 def _entries(value: object) -> Iterable[tuple[str | int, object]]:
@@ -191,8 +209,8 @@ def _entries(value: object) -> Iterable[tuple[str | int, object]]:
     return enumerate(value) if isinstance(value, list) else ()
 
 
-def _check_text(text: str, node: Node) -> None:
+def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise node.fault(f"{quoted(text)} holds half of a surrogate pair") from None
+        raise _Flaw(f"{quoted(text)} holds half of a surrogate pair") from None
