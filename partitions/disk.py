@@ -19,7 +19,6 @@ from partitions.gpt import (
     CopyName,
     Header,
     Table,
-    array_is_sealed,
     array_sectors,
 )
 from partitions.gptcheck import Place, array_faults, entry_faults, header_faults
@@ -65,9 +64,12 @@ def write_table(io: BlockIO, table: Table) -> None:
     # between its writes and its flush. Everything below leans on the trusted copy being whole on
     # the disk itself.
     io.flush()
-    # First the copy that nobody trusts: the backup, or a damaged primary. Whatever a power cut
+    # First the copy that nobody trusts: a damaged primary, or the backup. Whatever a power cut
     # leaves of it, the trusted copy still stands with the old content, and stays the trusted one.
-    _write_copy(io, twin)
+    if look.primary.table is None:
+        _restore_primary(io, twin)
+    else:
+        _write_copy(io, twin)
     # Then the trusted copy. The other one is whole, flushed and read back by now, so a cut in the
     # middle of this falls back to it, and to the new content.
     _write_copy(io, table)
@@ -160,8 +162,12 @@ class _Reader:
         header = Header.from_sector(sector)
         array = self._sectors(header.entries_lba, array_sectors(header, self.sector_size))
         faults = array_faults(sector, array)
-        table = None if faults else Table.from_bytes(sector, array)
-        return SeenCopy(name, lba, table, header, faults, array_is_sealed(sector, array))
+        if faults:
+            return SeenCopy(name, lba, header=header, faults=faults)
+        table = Table.from_bytes(sector, array)
+        faults = entry_faults(table)
+        whole = None if faults else table
+        return SeenCopy(name, lba, whole, header, faults, sealed=True)
 
     def _sectors(self, lba: int, count: int) -> bytes:
         return self.io.pread(lba * self.sector_size, count * self.sector_size)
@@ -179,6 +185,24 @@ def _refuse_bad(current: Table, table: Table) -> None:
         raise GptError(f"the changed partition table is unsound: {faults[0]}; nothing was written")
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of one copy and where they go."""
+
+    start: int
+    wanted: bytes
+    sector_size: int
+
+
+def _parts(table: Table) -> tuple[_Part, _Part]:
+    """Return array and header of a copy."""
+    size = table.sector_size
+    return (
+        _Part(table.header.entries_lba * size, table.array(), size),
+        _Part(table.header.my_lba * size, table.header_sector(), size),
+    )
+
+
 def _write_copy(io: BlockIO, table: Table) -> None:
     """Write one copy while the other one is whole on the disk, make it durable, and prove it.
 
@@ -186,36 +210,58 @@ def _write_copy(io: BlockIO, table: Table) -> None:
     header on disk without its entries, or entries without their header, fail the checksum, and
     the other copy, which is whole, is taken.
     """
-    size = table.sector_size
-    parts = (
-        (table.header.entries_lba * size, table.array()),
-        (table.header.my_lba * size, table.header_sector()),
-    )
-    written = False
-    for start, wanted in parts:
-        for offset, data in _changes(io, start, wanted, size):
-            io.pwrite(offset, data)
-            written = True
-    if not written:
-        return
-    io.flush()
-    # A device that lost the write must be found out before the other copy is touched.
-    for start, wanted in parts:
-        if io.reread(start, len(wanted)) != wanted:
+    array, header = _parts(table)
+    entries_changed = _put(io, array)
+    header_changed = _put(io, header)
+    if entries_changed or header_changed:
+        io.flush()
+        _prove(io, array, header)
+
+
+def _restore_primary(io: BlockIO, table: Table) -> None:
+    """Write a damaged primary while the backup is whole on the disk.
+
+    Here the header comes first, and alone. The damaged primary may still have the sound header of
+    an earlier state whose entries were half replaced when the power was cut. New entries landing
+    one by one could complete just that earlier state, and a whole primary is believed before the
+    backup: the disk would jump back two steps. Once the new header is durable, the primary stays
+    damaged, and the backup trusted, until the last of the new entries is there.
+    """
+    array, header = _parts(table)
+    if _put(io, header):
+        io.flush()
+    if _put(io, array):
+        io.flush()
+    _prove(io, array, header)
+
+
+def _put(io: BlockIO, part: _Part) -> bool:
+    """Write the sectors of a part that change; tell whether there were any."""
+    changes = list(_changes(io, part))
+    for offset, data in changes:
+        io.pwrite(offset, data)
+    return bool(changes)
+
+
+def _prove(io: BlockIO, *parts: _Part) -> None:
+    """Find out that the device lost a write before the other copy is touched."""
+    for part in parts:
+        if io.reread(part.start, len(part.wanted)) != part.wanted:
             raise DeviceError(
                 f"{io.path}: the partition table reads back differently from what was written at "
-                f"byte {start}; the other copy is whole. Check the device"
+                f"byte {part.start}; the other copy is whole. Check the device"
             )
 
 
-def _changes(io: BlockIO, start: int, wanted: bytes, step: int) -> Iterator[tuple[int, bytes]]:
+def _changes(io: BlockIO, part: _Part) -> Iterator[tuple[int, bytes]]:
     """Yield offset and bytes of each run of sectors that differs from what is there."""
-    there = io.pread(start, len(wanted))
+    wanted, step = part.wanted, part.sector_size
+    there = io.pread(part.start, len(wanted))
     run = None
     for at in range(0, len(wanted) + step, step):
         differs = there[at : at + step] != wanted[at : at + step]
         if differs and run is None:
             run = at
         elif not differs and run is not None:
-            yield start + run, wanted[run:at]
+            yield part.start + run, wanted[run:at]
             run = None

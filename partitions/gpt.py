@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Self
 
 from partitions.errors import GptError
@@ -176,7 +177,7 @@ class Entry:
     @property
     def used(self) -> bool:
         """Whether the slot describes a partition."""
-        return self.type_guid != NIL
+        return self.type_guid.bytes_le != NIL.bytes_le
 
     @property
     def name(self) -> str:
@@ -228,14 +229,9 @@ class Table:
         size, count = header.entry_size, header.entry_count
         if size < ENTRY_BYTES or size * count > len(array):
             raise GptError(f"{count} entries of {size} bytes do not fit in the {len(array)} read")
-        parsed: dict[bytes, Entry] = {}  # most slots are the same empty one
-        entries = []
-        for at in range(0, size * count, size):
-            slot = array[at : at + size]
-            if slot not in parsed:
-                parsed[slot] = Entry.from_bytes(slot)
-            entries.append(parsed[slot])
-        return cls(len(sector), header, tuple(entries), array[size * count :])
+        slots = (array[at : at + size] for at in range(0, size * count, size))
+        entries = tuple(_entry_of(slot) for slot in slots)
+        return cls(len(sector), header, entries, array[size * count :])
 
     def array(self) -> bytes:
         """Return the sectors of the array as they lie on disk."""
@@ -276,6 +272,12 @@ class Table:
         changed = self.entry(number).with_attributes(attributes)
         entries = (*self.entries[: number - 1], changed, *self.entries[number:])
         return replace(self, entries=entries)
+
+
+@lru_cache(maxsize=1024)
+def _entry_of(slot: bytes) -> Entry:
+    """Parse a slot once: most slots are empty, and both copies hold the same ones."""
+    return Entry.from_bytes(slot)
 
 
 def array_sectors(header: Header, sector_size: int) -> int:

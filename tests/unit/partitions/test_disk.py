@@ -283,20 +283,41 @@ def test_an_unchanged_table_is_made_durable_and_not_written() -> None:
     assert lbas(disk) == ["flush"]
 
 
-def test_a_damaged_primary_is_written_before_the_backup_that_is_whole() -> None:
+def test_a_damaged_primary_is_written_header_first_and_before_the_whole_backup() -> None:
     disk = disk_with(OLD)
     smash(disk, 600)
     write_table(disk, with_boot(read_table(disk).table, {Slot.B: BootFlags(2, 1)}))
     assert lbas(disk) == [
         "flush",
-        (3, 1),
         (1, 1),
+        "flush",
+        (3, 1),
         "flush",
         (BACKUP_ARRAY + 1, 1),
         (LAST, 1),
         "flush",
     ]
     assert disk.data == disk_with(NEW).data
+
+
+def test_a_damaged_primary_never_comes_back_as_an_earlier_state() -> None:
+    # The primary has the header of the oldest state and an entry of the next: a write was cut.
+    disk = disk_with(NEW)
+    disk.data[512:1024] = OLD.header_sector()
+    now = read_table(disk).table
+    assert boot_bits(now) == boot_bits(NEW)
+
+    def cut_before_the_entries(write: Write) -> None:
+        if write.offset >= 1024:
+            raise DeviceError("power cut")
+
+    disk.before_write = cut_before_the_entries
+    latest = with_boot(OLD, {Slot.A: BootFlags(1, 1)})
+    with pytest.raises(DeviceError, match="power cut"):
+        write_table(disk, with_boot(now, boot_bits(latest)))
+    # Of the two sectors of entries only the one that is as in the oldest state reaches the disk.
+    disk.data[3 * 512 : 4 * 512] = OLD.array()[512:1024]
+    assert boot_bits(read_table(disk).table) == boot_bits(NEW)
 
 
 def test_a_damaged_backup_is_repaired_by_the_next_write() -> None:

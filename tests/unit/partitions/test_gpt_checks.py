@@ -26,7 +26,8 @@ BACKUP = Place(CopyName.BACKUP, DEVICE_SECTORS - 1, DEVICE_SECTORS)
 
 def faults(table: Table, place: Place = PRIMARY) -> str:
     sector = table.header_sector()
-    return " / ".join(header_faults(sector, place) or array_faults(sector, table.array()))
+    found = header_faults(sector, place) or array_faults(sector, table.array())
+    return " / ".join(found or entry_faults(table))
 
 
 def primary_with(**changes: object) -> str:
