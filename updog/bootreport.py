@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from partitions.bootstatus import BootStatus, SetStatus
-from updog.staged import StagedUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +14,11 @@ class Labels:
 
     Attributes:
         running: version that runs, or None if os-release does not tell.
-        staged: what was written last, or None if nothing was or it is not known.
+        staged: version that was written last, by the letter of the set.
     """
 
     running: str | None = None
-    staged: StagedUpdate | None = None
+    staged: Mapping[str, str] = field(default_factory=dict)
 
     def version_in(self, each: SetStatus, active: str) -> str | None:
         """The version that a set holds, where it is known."""
@@ -27,9 +26,7 @@ class Labels:
             return self.running
         # A set that was cleared holds nothing whole, whatever the label says.
         bootable = each.flags.tries_left > 0 or each.flags.successful
-        if self.staged is None or self.staged.slot != each.slot or not bootable:
-            return None
-        return self.staged.version
+        return self.staged.get(each.slot) if bootable else None
 
 
 def boot_lines(status: BootStatus, labels: Labels) -> tuple[str, ...]:

@@ -212,13 +212,14 @@ def _labels(settings: Settings) -> Labels:
     from updog import host, staged
     from updog.bootreport import Labels
 
-    running, label = None, None
+    running, written = None, {}
     try:
         running = str(host.read_identity(settings.paths.os_release)[0])
-        label = staged.recall(settings.paths.staged)
+        if label := staged.recall(settings.paths.staged):
+            written = {label.slot: label.version}
     except UpdogError as error:
         log.debug("version of a set unknown: %s", error)
-    return Labels(running, label)
+    return Labels(running, written)
 
 
 def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:

@@ -6,10 +6,9 @@ from partitions.bootflags import BootFlags
 from partitions.layout import Slot
 from tests.fakes.two_sets import two_sets
 from updog.bootreport import Labels, boot_lines, boot_tree
-from updog.staged import StagedUpdate
 
 CONFIRMED = BootFlags(1, 0, successful=True)
-IN_B = StagedUpdate("B", "edge-gw", "x86_64", "1.1.0")
+IN_B = {"B": "1.1.0"}
 
 
 def test_the_text_is_that_of_the_format() -> None:
@@ -40,12 +39,12 @@ def test_a_disk_that_would_not_boot_says_none() -> None:
         (BootFlags(2, 0, successful=True), IN_B, "1.1.0"),
         (BootFlags(), IN_B, None),
         (BootFlags(2, 0), IN_B, None),
-        (BootFlags(0, 1), None, None),
-        (BootFlags(0, 1), StagedUpdate("A", "edge-gw", "x86_64", "1.1.0"), None),
+        (BootFlags(0, 1), {}, None),
+        (BootFlags(0, 1), {"A": "1.1.0"}, None),
     ],
 )
 def test_a_label_counts_only_while_its_set_may_boot(
-    flags: BootFlags, label: StagedUpdate | None, version: str | None
+    flags: BootFlags, label: dict[str, str], version: str | None
 ) -> None:
     status = two_sets({Slot.A: CONFIRMED, Slot.B: flags}).control.status()
     tree = boot_tree(status, Labels("1.0.0", label))
