@@ -197,7 +197,7 @@ def _add(parted: _Untyped, disk: _Untyped, planned: PlannedPartition) -> None:
     geometry = parted.Geometry(
         disk.device, start=planned.start_mib * unit, length=planned.size_mib * unit
     )
-    if not disk.device.optimumAlignment.isAligned(geometry, geometry.start):
+    if not disk.device.minimumAlignment.isAligned(geometry, geometry.start):
         raise PartitionError(
             f"partition {planned.number} would begin at {planned.start_mib} MiB, which this device"
             " cannot do well"
@@ -279,4 +279,6 @@ def _parted() -> _Untyped:
 
 
 def _parted_errors() -> tuple[type[Exception], ...]:
-    return (importlib.import_module("_ped").PartedException,)
+    # pyparted's exceptions have no root of their own.
+    found = vars(importlib.import_module("_ped")).values()
+    return tuple(each for each in found if isinstance(each, type) and issubclass(each, Exception))

@@ -44,6 +44,7 @@ def open_descriptor(path: Path, access: Access, patience: float) -> int:
     kind = _kind(path)
     descriptor = _open(path, kind, access)
     try:
+        _refuse_read_only(descriptor, path, kind, access)
         if stat.S_ISREG(kind) or access is Access.WRITE_SHARED:
             _lock(descriptor, path, access, patience)
     except BaseException:
@@ -84,20 +85,18 @@ def _open(path: Path, kind: int, access: Access) -> int:
     if access is Access.WRITE and stat.S_ISBLK(kind):
         flags |= os.O_EXCL
     try:
-        descriptor = os.open(path, flags)
+        return os.open(path, flags)
     except OSError as error:
         if access is not Access.READ and stat.S_ISBLK(kind) and _is_read_only(path):
             raise _read_only(path) from error
         raise device_error(error, path, "open") from error
+
+
+def _refuse_read_only(descriptor: int, path: Path, kind: int, access: Access) -> None:
     # Newer kernels let a read-only block device be opened for writing and fail the first write.
-    if (
-        access is not Access.READ
-        and stat.S_ISBLK(kind)
-        and device_number(descriptor, BLKROGET, path)
-    ):
-        os.close(descriptor)
+    writing = access is not Access.READ and stat.S_ISBLK(kind)
+    if writing and device_number(descriptor, BLKROGET, path):
         raise _read_only(path)
-    return descriptor
 
 
 def _read_only(path: Path) -> DeviceReadOnly:

@@ -348,6 +348,31 @@ def test_wrong_sector_size_is_refused_and_named(
     assert image.read_bytes() == before
 
 
+def test_a_lost_write_is_reported_by_this_flush_and_every_later_one(tmp_path: Path) -> None:
+    """The page cache takes the write, the medium does not."""
+    folder = tmp_path / "mnt"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", folder)
+    try:
+        image = folder / "disk.img"
+        with image.open("wb") as file:
+            file.truncate(8 * MIB)
+        shown = run("losetup", "--find", "--show", image)
+        try:
+            with open_device(Extent(Path(shown.strip())), Access.WRITE) as device:
+                device.pwrite(0, os.urandom(4 * MIB))
+                with pytest.raises(DeviceError, match="cannot flush"):
+                    device.flush()
+                with pytest.raises(DeviceError, match=r"an earlier flush of .* failed"):
+                    device.flush()
+                with pytest.raises(DeviceError, match=r"an earlier flush of .* failed"):
+                    device.reread(0, 4096)
+        finally:
+            run("losetup", "--detach", shown.strip())
+    finally:
+        run("umount", folder)
+
+
 def test_full_host_disk_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
     """A sparse image on a file system that is full: the first write that needs room fails."""
     folder = tmp_path / "mnt"

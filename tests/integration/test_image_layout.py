@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from partitions.blockio import Access, Extent
 from partitions.bootflags import BootFlags
 from partitions.device import open_device
 from partitions.disk import read_table
-from partitions.errors import DeviceBusy, DeviceError, DeviceMissing
+from partitions.errors import DeviceBusy, DeviceError, DeviceMissing, PartitionError
 from partitions.gpt import Table
 from partitions.guid import PartitionType
 from partitions.image import create_image, format_disk, random_guid, read_back, seeded_guids
@@ -269,6 +270,31 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"has 2 MiB, the plan needs"):
         format_disk(path, SMALL)
     assert path.read_bytes() == bytes(2 * MIB)
+
+
+def test_no_room_for_the_file_leaves_none_behind(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, before[1]))
+    try:
+        with pytest.raises(DeviceError, match="cannot size"):
+            create_image(tmp_path / "disk.img", SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_kind_of_table_is_refused_when_read_back(tmp_path: Path) -> None:
+    path = made(tmp_path, SMALL)
+    run("parted", "--script", path, "mklabel", "msdos")
+    with pytest.raises(PartitionError, match="of type msdos, not gpt"):
+        read_back(path)
+
+
+def test_no_table_is_refused_when_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "disk.img"
+    path.write_bytes(bytes(4 * MIB))
+    with pytest.raises(PartitionError, match="libparted refused"):
+        read_back(path)
 
 
 def test_only_making_images_needs_libparted() -> None:

@@ -275,6 +275,15 @@ def test_repair_says_what_it_repaired(disk: Disk) -> None:
     assert "repaired: primary partition table: " in disk.signpost("repair")
 
 
+@pytest.mark.parametrize("verb", ["status", "repair"])
+def test_a_grown_disk_is_noted(disk: Disk, verb: str) -> None:
+    os.truncate(disk.path, disk.path.stat().st_size + (1 << 20))
+    status, out, err = disk.attempt(verb)
+    assert status == 0
+    assert out
+    assert err.startswith("note: the backup partition table is at sector ")
+
+
 # A whole machine in a folder.
 
 

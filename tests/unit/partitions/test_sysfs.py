@@ -71,6 +71,7 @@ def test_mapper_without_uuid_is_taken_for_verity_set_up_by_the_kernel(tmp_path: 
     machine.add_disk("sda", (8, 0))
     machine.add_partitions("sda", "", 8, range(1, 14))
     machine.add_mapper("dm-0", (253, 0), "", "sda9", "sda10")
+    (tmp_path / "sys/block/dm-0/dm/uuid").unlink()
     assert find(machine.mount_root((253, 0))).active_partition in {9, 10}
 
 
@@ -168,6 +169,14 @@ def test_a_named_image_file_is_taken_as_given(tmp_path: Path) -> None:
     image = tmp_path / "disk.img"
     image.touch()
     assert from_disk(image, root=tmp_path / "nothing") == from_image(image)
+
+
+def test_an_image_file_may_lie_in_dev(tmp_path: Path) -> None:
+    machine = sysfs_tree.virtio_plain(tmp_path)
+    image = machine.node("shm/disk.img")
+    image.parent.mkdir()
+    image.touch()
+    assert from_disk(image, root=tmp_path) == from_image(image)
 
 
 def test_a_named_disk_with_its_active_set_asks_the_system_nothing(tmp_path: Path) -> None:
