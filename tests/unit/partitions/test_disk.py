@@ -240,6 +240,12 @@ def test_a_table_made_for_other_sectors_than_the_device_has_is_refused(
         read_table(disk)
 
 
+def test_a_device_without_any_table_is_refused_without_a_hint() -> None:
+    with pytest.raises(GptError) as refused:
+        read_table(MemoryDisk.of_size(1 << 20, sector_size=512))
+    assert "another kind of disk" not in str(refused.value)
+
+
 # Writing.
 
 
@@ -357,6 +363,14 @@ def test_everything_unknown_survives_a_write() -> None:
     write_table(disk, with_boot(table, {Slot.B: BootFlags()}))
     assert disk.writes
     assert disk.data == before
+
+
+def test_a_stale_backup_of_another_shape_takes_the_shape_of_the_primary() -> None:
+    stale = with_header(make_table(entry_count=17), extension=b"more", remainder=bytes(416))
+    disk = disk_with(OLD, backup_of(stale))
+    assert read_table(disk).trusted is PRIMARY
+    write_table(disk, NEW)
+    assert read_table(disk) == ReadResult(NEW, PRIMARY, "both copies are whole and say the same")
 
 
 def test_entries_of_the_backup_that_stand_elsewhere_stay_there() -> None:
