@@ -1,34 +1,29 @@
 """HTTP, with every way it can fail turned into one of our errors.
 
 A slow link that moves is waited for; a dead one ends: there is a limit for connecting and one for
-the silence between two reads, none for the whole transfer. Bytes are taken raw from the socket:
-a ``Content-Encoding`` would make them other bytes than those that were signed, so it is refused.
+the silence between two reads, none for the whole transfer. Bytes are taken as they were sent: a
+``Content-Encoding`` would make them other bytes than those that were signed, so it is refused.
 """
 
 from __future__ import annotations
 
+import os
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from http.client import HTTPException
-from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
-
-import requests
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import HTTPError
 
 from updog.body import CHUNK, Body, Fetcher, OneBody, read_capped, too_long
 from updog.errors import ConfigError, CutShort, NotThere, UnreachableError
 from updog.localfetch import LocalFetcher
+from updog.wire import Answer, FetchSettings, TlsError, Wire, WireError
 
 __all__ = ["Body", "FetchSettings", "Fetcher", "HttpFetcher"]
 
 T = TypeVar("T")
+_Make: TypeAlias = Callable[[FetchSettings], Wire]
 
 _REDIRECT_LIMIT = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -39,41 +34,8 @@ _SHORT_BODY = 1 << 16
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
 _LONGEST_RETRY_AFTER = 60.0
-# What a transfer can end in, besides well. ValueError: addresses that cannot be parsed.
-_TRANSPORT = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchSettings:
-    """How to talk to the repository.
-
-    Attributes:
-        timeout_connect: seconds to wait for a connection.
-        timeout_stall: seconds of silence after which a transfer counts as dead.
-        retries: further attempts after the first.
-        ca_file: the only certificate authorities to believe; None for the system's.
-        client_cert: certificate to show to the server.
-        client_key: its key, where it is not in the same file.
-        headers: to send with each request to the repository's own host.
-        proxies: by scheme; None takes them, and the exceptions, from the environment.
-    """
-
-    timeout_connect: float = 10.0
-    timeout_stall: float = 30.0
-    retries: int = 4
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    proxies: Mapping[str, str] | None = None
-
-
-class _Unredirected(requests.Session):
-    """Leaves redirects to us: the library would first read the body of one, however long it is."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """See no target in any answer."""
-        del resp
+_DEFAULTS = FetchSettings()
+_EVERYWHERE = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "updog"}
 
 
 class _TryAgain(UnreachableError):
@@ -95,39 +57,60 @@ class HttpFetcher:
     Args:
         settings: time limits, certificates, headers, proxies.
         sleep: waits that many seconds between two attempts.
+        wire: makes the transport for everything; None chooses: the plain one for whole files where
+            no proxy is set, requests otherwise.
+
+    Raises:
+        ConfigError: a certificate file is missing.
     """
 
     def __init__(
         self,
-        settings: FetchSettings = FetchSettings(),
+        settings: FetchSettings = _DEFAULTS,
         sleep: Callable[[float], None] = time.sleep,
+        wire: _Make | None = None,
     ) -> None:
+        _check_files(settings)
         self._settings = settings
         self._sleep = sleep
+        self._wire = wire
+        self._wires: dict[_Make, Wire] = {}
         self._local = LocalFetcher()
-        self._http = _Unredirected()
-        # Off: it would also take passwords from .netrc and another CA file from the environment.
-        self._http.trust_env = False
-        self._http.headers.update({"Accept-Encoding": "identity", "User-Agent": "updog"})
-        self._http.verify = str(settings.ca_file) if settings.ca_file else _system_cas()
-        self._http.cert = _client_cert(settings)
 
     def get(self, url: str, *, max_bytes: int) -> bytes:
         """Return a whole file (see `updog.body.Fetcher`)."""
         if _is_local(url):
             return self._local.get(url, max_bytes=max_bytes)
-        return self._attempts(lambda: self._get_once(url, max_bytes))
+        wire = self._made(_by_requests if self._needs_requests(url) else _plain)
+        return self._attempts(lambda: self._get_once(wire, url, max_bytes))
 
     def open(self, url: str, *, offset: int = 0) -> Body:
         """Begin to read a file (see `updog.body.Fetcher`)."""
         if _is_local(url):
             return self._local.open(url, offset=offset)
-        return self._attempts(lambda: self._open_once(url, offset))
+        wire = self._made(_by_requests)
+        return self._attempts(lambda: self._open_once(wire, url, offset))
 
     def close(self) -> None:
         """Give up the connections kept alive."""
-        self._http.close()
+        for wire in self._wires.values():
+            wire.close()
 
+    # Which way -----------------------------------------------------------------------------------
+    def _needs_requests(self, url: str) -> bool:
+        proxies = self._settings.proxies
+        if proxies is None:
+            proxies = {n: v for n, v in os.environ.items() if n.lower().endswith("_proxy") and v}
+        return bool(proxies) or "@" in urlsplit(url).netloc
+
+    def _made(self, make: _Make) -> Wire:
+        """Make a wire when it is first needed: whoever only asks for updates imports no more."""
+        make = self._wire or make
+        if make not in self._wires:
+            self._wires[make] = make(self._settings)
+        return self._wires[make]
+
+    # How often -----------------------------------------------------------------------------------
     def _attempts(self, attempt: Callable[[], T]) -> T:
         wait = _FIRST_WAIT
         for _ in range(self._settings.retries):
@@ -139,98 +122,89 @@ class HttpFetcher:
                 wait = min(wait * 2, _LONGEST_WAIT)
         return attempt()
 
-    def _get_once(self, url: str, max_bytes: int) -> bytes:
-        answer = self._request(url, offset=0)
-        told = answer.headers.get("Content-Length", "")
+    def _get_once(self, wire: Wire, url: str, max_bytes: int) -> bytes:
+        answer = self._request(wire, url, offset=0)
+        told = answer.header("Content-Length")
         if told.isdecimal() and int(told) > max_bytes:
             answer.close()
             raise too_long(_shown(url), max_bytes)
+        _start(answer, 0, _shown(url))
         return read_capped(_body(answer, 0, url), _shown(url), max_bytes)
 
-    def _open_once(self, url: str, offset: int) -> OneBody:
-        answer = self._request(url, offset=offset)
-        start = _start(answer, offset, _shown(url))
-        return _body(answer, start, url)
+    def _open_once(self, wire: Wire, url: str, offset: int) -> OneBody:
+        answer = self._request(wire, url, offset=offset)
+        return _body(answer, _start(answer, offset, _shown(url)), url)
 
-    def _request(self, url: str, *, offset: int) -> requests.Response:
+    # One request ---------------------------------------------------------------------------------
+    def _request(self, wire: Wire, url: str, *, offset: int) -> Answer:
         """Follow redirects to a usable answer."""
         address = url
         for _ in range(_REDIRECT_LIMIT + 1):
-            answer = self._ask(address, self._headers(url, address, offset))
-            if answer.status_code not in _REDIRECTS:
+            answer = _ask(wire, address, self._headers(url, address, offset))
+            if answer.status not in _REDIRECTS:
                 return _usable(answer, _shown(url))
+            location = answer.header("Location")
             _discard(answer)
-            address = _next_address(address, answer.headers.get("Location", ""))
+            address = _next_address(address, location)
         raise UnreachableError(f"{_shown(url)} redirects more than {_REDIRECT_LIMIT} times")
-
-    def _ask(self, address: str, headers: Mapping[str, str]) -> requests.Response:
-        limits = (self._settings.timeout_connect, self._settings.timeout_stall)
-        try:
-            return self._http.get(
-                address,
-                headers=dict(headers),
-                timeout=limits,
-                stream=True,
-                allow_redirects=False,
-                proxies=self._proxies(address),
-            )
-        except requests.exceptions.SSLError as error:
-            # Another attempt meets the same certificate.
-            raise UnreachableError(
-                f"{_shown(address)}: TLS failed: {_reason(error)}",
-                hint="Check the server's certificate, ca_file, and this machine's clock.",
-            ) from error
-        except _TRANSPORT as error:
-            message = f"{_shown(address)} cannot be reached: {_reason(error)}"
-            raise _TryAgain(message) from error
 
     def _headers(self, url: str, address: str, offset: int) -> dict[str, str]:
         same_host = urlsplit(url)[:2] == urlsplit(address)[:2]
         # A token meant for the repository is not for whoever it redirects to.
-        headers = dict(self._settings.headers) if same_host else {}
+        headers = {**_EVERYWHERE, **(self._settings.headers if same_host else {})}
         if offset:
             headers["Range"] = f"bytes={offset}-"
         return headers
 
-    def _proxies(self, address: str) -> dict[str, str]:
-        if self._settings.proxies is not None:
-            return dict(self._settings.proxies)
-        return get_environ_proxies(address)
+
+def _ask(wire: Wire, address: str, headers: dict[str, str]) -> Answer:
+    try:
+        return wire.ask(address, headers)
+    except TlsError as error:
+        # Another attempt meets the same certificate.
+        raise UnreachableError(
+            f"{_shown(address)}: TLS failed: {error}",
+            hint="Check the server's certificate, ca_file, and this machine's clock.",
+        ) from error
+    except WireError as error:
+        raise _TryAgain(f"{_shown(address)} cannot be reached: {error}") from error
 
 
-def _usable(answer: requests.Response, url: str) -> requests.Response:
-    status = answer.status_code
-    encoding = answer.headers.get("Content-Encoding", "identity")
-    if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT} and encoding == "identity":
+def _usable(answer: Answer, url: str) -> Answer:
+    status = answer.status
+    sent = status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}
+    encoding = answer.header("Content-Encoding") or "identity"
+    if sent and encoding == "identity":
         return answer
     _discard(answer)
     if status in _ABSENT:
         raise NotThere(f"{url} does not exist ({status})")
     if status in _WORTH_RETRYING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _TryAgain(f"{url} was answered with {status}", _retry_after(answer))
-    if status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+    if sent:
         raise UnreachableError(f"{url} was sent with Content-Encoding {encoding!r}, unasked")
     raise UnreachableError(f"{url} was answered with {status}")
 
 
-def _discard(answer: requests.Response) -> None:
+def _discard(answer: Answer) -> None:
     """Read a short body that nobody wants, so that the connection can serve the next request."""
-    told = answer.headers.get("Content-Length", "")
+    told = answer.header("Content-Length")
     try:
         if told.isdecimal() and int(told) <= _SHORT_BODY:
-            answer.raw.read(_SHORT_BODY, decode_content=False)
-    except _TRANSPORT:
+            while answer.read1(_SHORT_BODY):
+                pass
+    except WireError:
         # What was wanted, the status, is known; the next request gets a new connection.
         pass
     finally:
         answer.close()
 
 
-def _start(answer: requests.Response, offset: int, url: str) -> int:
+def _start(answer: Answer, offset: int, url: str) -> int:
     """Where the bytes of an answer begin, which need not be where we asked for."""
-    if answer.status_code == HTTPStatus.OK:
+    if answer.status == HTTPStatus.OK:
         return 0
-    told = answer.headers.get("Content-Range", "")
+    told = answer.header("Content-Range")
     found = _CONTENT_RANGE.fullmatch(told)
     if not offset or found is None or int(found[1]) != offset:
         answer.close()
@@ -238,17 +212,17 @@ def _start(answer: requests.Response, offset: int, url: str) -> int:
     return offset
 
 
-def _body(answer: requests.Response, start: int, url: str) -> OneBody:
+def _body(answer: Answer, start: int, url: str) -> OneBody:
     return OneBody(_chunks(answer, _shown(url)), start, answer.close)
 
 
-def _chunks(answer: requests.Response, url: str) -> Iterator[bytes]:
+def _chunks(answer: Answer, url: str) -> Iterator[bytes]:
     try:
         # read1 gives what is there: what came before a cut is not lost with the rest of a chunk.
-        while chunk := answer.raw.read1(CHUNK, decode_content=False):
+        while chunk := answer.read1(CHUNK):
             yield chunk
-    except _TRANSPORT as error:
-        raise CutShort(f"{url} stopped before its end: {_reason(error)}") from error
+    except WireError as error:
+        raise CutShort(f"{url} stopped before its end: {error}") from error
     finally:
         answer.close()
 
@@ -264,8 +238,8 @@ def _next_address(address: str, location: str) -> str:
     return target
 
 
-def _retry_after(answer: requests.Response) -> float:
-    told = answer.headers.get("Retry-After", "")
+def _retry_after(answer: Answer) -> float:
+    told = answer.header("Retry-After")
     return min(float(told), _LONGEST_RETRY_AFTER) if told.isdecimal() else 0.0
 
 
@@ -288,25 +262,20 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which is the one that says something."""
-    while True:
-        inner = getattr(error, "reason", None)
-        inner = inner if isinstance(inner, BaseException) else None
-        inner = inner or next((a for a in error.args if isinstance(a, BaseException)), None)
-        if inner is None:
-            return str(error) or type(error).__name__
-        error = inner
+def _check_files(settings: FetchSettings) -> None:
+    names = {"ca_file": settings.ca_file, "client_cert": settings.client_cert}
+    for name, path in (names | {"client_key": settings.client_key}).items():
+        if path is not None and not path.is_file():
+            raise ConfigError(f"{name}: {path} is not a file.")
 
 
-def _system_cas() -> str | bool:
-    paths = ssl.get_default_verify_paths()
-    return paths.cafile or paths.capath or True
+def _plain(settings: FetchSettings) -> Wire:
+    from updog.plainwire import PlainWire  # noqa: PLC0415 - start-up: local repositories need none
+
+    return PlainWire(settings)
 
 
-def _client_cert(settings: FetchSettings) -> str | tuple[str, str] | None:
-    if settings.client_cert is None:
-        return None
-    if settings.client_key is None:
-        return str(settings.client_cert)
-    return str(settings.client_cert), str(settings.client_key)
+def _by_requests(settings: FetchSettings) -> Wire:
+    from updog.requestswire import RequestsWire  # noqa: PLC0415 - start-up: see updog.wire
+
+    return RequestsWire(settings)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from updog.body import Body, Fetcher, read_capped
+from updog.body import Body, Fetcher
 from updog.delegations import find_target
 from updog.errors import Expired, InternalError, NotThere, TrustError, UnreachableError
 from updog.refresh import ROOT_CHAIN_LIMIT, ROOT_LIMIT, Refresh
@@ -124,8 +124,7 @@ class Session:
                 f"target {target.name} is {target.length} bytes long; {max_bytes} are allowed here"
             )
         self.check_fresh()
-        address = self._target_url(target)
-        data = read_capped(self._stream(target, 0), address, target.length)
+        data = self._fetcher.get(self._target_url(target), max_bytes=target.length)
         target.check(data)
         return data
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +22,12 @@ from tests.fakes.clock import NOW
 from tests.fakes.httpserver import Answers, Exchange, Script, Server, serving
 from tests.fakes.repository import FakeRepository
 from updog.errors import CutShort, NotThere, TrustError, UnreachableError, UpdogError
-from updog.fetch import FetchSettings, HttpFetcher
+from updog.fetch import HttpFetcher
+from updog.plainwire import PlainWire
+from updog.requestswire import RequestsWire
 from updog.session import RepositoryUrls, Session
 from updog.tufstore import MetadataStore
+from updog.wire import FetchSettings, Wire
 
 DATA = bytes(range(256)) * 4096
 QUICK = FetchSettings(timeout_connect=1.0, timeout_stall=0.3, retries=2)
@@ -40,9 +45,16 @@ def sleeps() -> Sleeps:
     return Sleeps()
 
 
+@pytest.fixture(params=[PlainWire, RequestsWire])
+def wire(request: pytest.FixtureRequest) -> Callable[[FetchSettings], Wire]:
+    """Both transports: nothing above them may notice which one it is."""
+    made: Callable[[FetchSettings], Wire] = request.param
+    return made
+
+
 @pytest.fixture
-def fetcher(sleeps: Sleeps) -> Iterator[HttpFetcher]:
-    fetcher = HttpFetcher(QUICK, sleeps)
+def fetcher(sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]) -> Iterator[HttpFetcher]:
+    fetcher = HttpFetcher(QUICK, sleeps, wire)
     yield fetcher
     fetcher.close()
 
@@ -133,7 +145,9 @@ class TestGet:
                 fetcher.get(f"{server.base}/a", max_bytes=len(DATA))
             assert len(server.connections) == 1
 
-    def test_parameters_and_headers_reach_the_server(self, sleeps: Sleeps) -> None:
+    def test_parameters_and_headers_reach_the_server(
+        self, sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]
+    ) -> None:
         seen: list[tuple[str, str | None, str | None]] = []
 
         def script(exchange: Exchange) -> None:
@@ -143,7 +157,7 @@ class TestGet:
 
         settings = FetchSettings(headers={"X-Site": "berlin"})
         with serving(script) as server:
-            HttpFetcher(settings, sleeps).get(f"{server.base}/a%2Fb?x=1%2C2", max_bytes=1)
+            HttpFetcher(settings, sleeps, wire).get(f"{server.base}/a%2Fb?x=1%2C2", max_bytes=1)
         assert seen == [("/a%2Fb?x=1%2C2", "berlin", "identity")]
 
     @pytest.mark.parametrize("status", [403, 404, 410])
@@ -347,6 +361,76 @@ class TestRanges:
             assert fetcher.get(f"{server.base}/a", max_bytes=len(DATA)) == DATA
 
 
+class TestChoice:
+    """Without a word from us, whole files go the plain way and images go by requests."""
+
+    @staticmethod
+    def agents(directory: Path, settings: FetchSettings, code: str) -> set[str]:
+        """Which of the two libraries a fresh process has imported after `code`."""
+        probe = (
+            "import sys\n"
+            "from updog.fetch import FetchSettings, HttpFetcher\n"
+            f"fetcher = HttpFetcher(FetchSettings(proxies={settings.proxies!r}))\n"
+            f"{code}\n"
+            "print(*({'requests', 'http.client'} & set(sys.modules)))\n"
+        )
+        environment = {"PATH": os.environ["PATH"], "HOME": str(directory)}
+        run = subprocess.run(
+            [sys.executable, "-c", probe],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+            cwd=Path(__file__).parents[2],
+        )
+        return set(run.stdout.split())
+
+    def test_asking_for_a_file_imports_no_requests(self, tmp_path: Path) -> None:
+        with serving(answer()) as server:
+            code = f"fetcher.get('{server.base}/a', max_bytes=10**7)"
+            assert self.agents(tmp_path, FetchSettings(), code) == {"http.client"}
+
+    def test_a_proxy_needs_requests(self, tmp_path: Path) -> None:
+        with serving(answer()) as server:
+            settings = FetchSettings(proxies={"http": server.base})
+            code = "assert len(fetcher.get('http://name.invalid/a', max_bytes=10**7)) > 0"
+            assert "requests" in self.agents(tmp_path, settings, code)
+            assert server.log == [("http://name.invalid/a", "")]
+
+    def test_a_stream_goes_by_requests(self, tmp_path: Path) -> None:
+        with serving(answer()) as server:
+            code = f"assert sum(map(len, fetcher.open('{server.base}/a'))) == {len(DATA)}"
+            assert "requests" in self.agents(tmp_path, FetchSettings(), code)
+
+
+class TestKeptConnections:
+    def test_one_that_the_server_closed_meanwhile_is_no_fault(
+        self, fetcher: HttpFetcher, sleeps: Sleeps
+    ) -> None:
+        def once(exchange: Exchange) -> None:
+            exchange.reply(200, b"x")
+            exchange.close_connection = True
+
+        with serving(once) as server:
+            for _ in range(3):
+                assert fetcher.get(f"{server.base}/a", max_bytes=1) == b"x"
+            assert len(server.connections) == 3
+        assert sleeps == []
+
+    def test_one_with_an_unread_rest_is_not_used_again(self, fetcher: HttpFetcher) -> None:
+        with serving(answer()) as server:
+            with fetcher.open(f"{server.base}/a") as body:
+                next(iter(body))
+            assert fetcher.get(f"{server.base}/b", max_bytes=len(DATA)) == DATA
+
+    def test_an_absent_file_keeps_it(self, fetcher: HttpFetcher) -> None:
+        with serving(Answers([answer(404, b"no such file"), answer()])) as server:
+            with pytest.raises(NotThere):
+                fetcher.get(f"{server.base}/a", max_bytes=1)
+            fetcher.get(f"{server.base}/b", max_bytes=len(DATA))
+            assert len(server.connections) == 1
+
+
 class TestRedirects:
     @staticmethod
     def hops(count: int) -> Script:
@@ -397,7 +481,9 @@ class TestRedirects:
                 assert body.offset == 10
             assert server.log == [("/a", "bytes=10-"), ("/b", "bytes=10-")]
 
-    def test_our_headers_do_not_follow_to_another_host(self, sleeps: Sleeps) -> None:
+    def test_our_headers_do_not_follow_to_another_host(
+        self, sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]
+    ) -> None:
         seen: list[str | None] = []
 
         def other(exchange: Exchange) -> None:
@@ -408,7 +494,7 @@ class TestRedirects:
         with serving(other) as elsewhere:
             away = answer(302, b"", Location=f"{elsewhere.base}/b")
             with serving(away) as server:
-                HttpFetcher(settings, sleeps).get(f"{server.base}/a", max_bytes=1)
+                HttpFetcher(settings, sleeps, wire).get(f"{server.base}/a", max_bytes=1)
         assert seen == [None]
 
 
@@ -437,14 +523,18 @@ def certificate(directory: Path, *, name: str = "localhost", valid_days: int = 1
 
 
 class TestTls:
-    @staticmethod
-    def trusting(path: Path, sleeps: Sleeps) -> HttpFetcher:
-        return HttpFetcher(FetchSettings(ca_file=path, retries=2), sleeps)
+    @pytest.fixture
+    def trusting(
+        self, sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]
+    ) -> Callable[[Path], HttpFetcher]:
+        return lambda path: HttpFetcher(FetchSettings(ca_file=path, retries=2), sleeps, wire)
 
-    def test_our_own_authority_is_believed(self, tmp_path: Path, sleeps: Sleeps) -> None:
+    def test_our_own_authority_is_believed(
+        self, tmp_path: Path, trusting: Callable[[Path], HttpFetcher]
+    ) -> None:
         path = certificate(tmp_path)
         with serving(answer(), path) as server:
-            got = self.trusting(path, sleeps).get(f"{server.base}/a", max_bytes=len(DATA))
+            got = trusting(path).get(f"{server.base}/a", max_bytes=len(DATA))
         assert got == DATA
 
     def test_an_unknown_authority_is_refused_at_once(
@@ -461,18 +551,20 @@ class TestTls:
         ("name", "days"), [("other", 1), ("localhost", -1)], ids=["another name", "expired"]
     )
     def test_a_bad_certificate_is_refused(
-        self, tmp_path: Path, sleeps: Sleeps, name: str, days: int
+        self, tmp_path: Path, trusting: Callable[[Path], HttpFetcher], name: str, days: int
     ) -> None:
         path = certificate(tmp_path, name=name, valid_days=days)
         with serving(answer(), path) as server, pytest.raises(UnreachableError, match="TLS"):
-            self.trusting(path, sleeps).get(f"{server.base}/a", max_bytes=10)
+            trusting(path).get(f"{server.base}/a", max_bytes=10)
 
-    def test_no_redirect_leads_from_https_to_http(self, tmp_path: Path, sleeps: Sleeps) -> None:
+    def test_no_redirect_leads_from_https_to_http(
+        self, tmp_path: Path, trusting: Callable[[Path], HttpFetcher]
+    ) -> None:
         path = certificate(tmp_path)
         with serving(answer()) as plain:
             away = answer(302, b"", Location=f"{plain.base}/a")
             with serving(away, path) as server, pytest.raises(UnreachableError, match="refused"):
-                self.trusting(path, sleeps).get(f"{server.base}/a", max_bytes=len(DATA))
+                trusting(path).get(f"{server.base}/a", max_bytes=len(DATA))
             assert plain.log == []
 
 
@@ -511,7 +603,8 @@ class TestWholeSession:
             session = self.session(server, repo, fetcher, tmp_path)
             session.query("seed", "7")
             session.refresh()
-            assert session.read("image") == DATA
+            with session.stream(session.target("image")) as body:
+                assert b"".join(body) == DATA
             assert len(server.connections) == 1
             assert all("?seed=7" in path for path, _ in server.log)
 
@@ -532,7 +625,8 @@ class TestWholeSession:
                 exchange.reply(206 if start else 200, some, length=left, headers=headers)
 
             server.script = cut_ranged
-            assert session.read("image") == DATA
+            with session.stream(session.target("image")) as body:
+                assert b"".join(body) == DATA
             ranges = [wanted for _, wanted in server.log[-4:]]
             assert ranges == ["", "bytes=300000-", "bytes=600000-", "bytes=900000-"]
 

@@ -33,6 +33,11 @@ def path_of(name: str, data: bytes = DATA) -> str:
     return f"targets/{hashlib.sha256(data).hexdigest()}.{name}"
 
 
+def streamed(session: Session) -> bytes:
+    with session.stream(session.target("image")) as body:
+        return b"".join(body)
+
+
 @pytest.fixture
 def repo() -> FakeRepository:
     repo = FakeRepository()
@@ -121,7 +126,7 @@ class TestRead:
         self, visitor: Visitor, session: Session, served: bytes
     ) -> None:
         visitor.repo.files[path_of("image")] = served
-        with pytest.raises((TargetMismatch, CutShort)):
+        with pytest.raises(TargetMismatch):
             session.read("image")
 
     def test_surplus_bytes_are_refused_without_reading_on(
@@ -138,37 +143,6 @@ class TestRead:
         with pytest.raises(TrustError, match="10 are allowed"):
             session.read("image", max_bytes=10)
         assert visitor.repo.log == []
-
-    def test_a_cut_transfer_goes_on_where_it_stopped(
-        self, visitor: Visitor, session: Session
-    ) -> None:
-        visitor.repo.faults.cuts[path_of("image")] = [3000, 0, 1]
-        visitor.repo.log.clear()
-        assert session.read("image") == DATA
-        path = path_of("image")
-        assert visitor.repo.log == [path, f"{path}@3000", f"{path}@3000", f"{path}@3001"]
-
-    def test_a_server_without_ranges_is_read_from_its_start_again(
-        self, visitor: Visitor, session: Session
-    ) -> None:
-        visitor.repo.faults.cuts[path_of("image")] = [3000, 1000, 5000]
-        visitor.repo.faults.no_range.add(path_of("image"))
-        assert session.read("image") == DATA
-
-    def test_a_file_that_ends_early_counts_as_cut(self, visitor: Visitor, session: Session) -> None:
-        visitor.repo.files[path_of("image")] = DATA[:-1]
-        visitor.repo.log.clear()
-        with pytest.raises(CutShort, match=f"byte {len(DATA) - 1} of {len(DATA)}"):
-            session.read("image")
-        assert len(visitor.repo.log) == 1 + RESUMES
-
-    def test_a_link_that_never_gains_anything_ends(
-        self, visitor: Visitor, session: Session
-    ) -> None:
-        visitor.repo.faults.cuts[path_of("image")] = [0] * 100
-        with pytest.raises(CutShort):
-            session.read("image")
-        assert len(visitor.repo.faults.cuts[path_of("image")]) == 100 - 1 - RESUMES
 
     def test_a_file_that_vanished_is_said_to_be_missing(
         self, visitor: Visitor, session: Session
@@ -217,6 +191,37 @@ class TestStream:
         visitor.repo.faults.cuts[path_of("image")] = [100, None]
         with session.stream(session.target("image"), offset=5000) as body:
             assert b"".join(body) == DATA[5000:]
+
+    def test_a_cut_transfer_goes_on_where_it_stopped(
+        self, visitor: Visitor, session: Session
+    ) -> None:
+        visitor.repo.faults.cuts[path_of("image")] = [3000, 0, 1]
+        visitor.repo.log.clear()
+        assert streamed(session) == DATA
+        path = path_of("image")
+        assert visitor.repo.log == [path, f"{path}@3000", f"{path}@3000", f"{path}@3001"]
+
+    def test_a_server_without_ranges_is_read_from_its_start_again(
+        self, visitor: Visitor, session: Session
+    ) -> None:
+        visitor.repo.faults.cuts[path_of("image")] = [3000, 1000, 5000]
+        visitor.repo.faults.no_range.add(path_of("image"))
+        assert streamed(session) == DATA
+
+    def test_a_file_that_ends_early_counts_as_cut(self, visitor: Visitor, session: Session) -> None:
+        visitor.repo.files[path_of("image")] = DATA[:-1]
+        visitor.repo.log.clear()
+        with pytest.raises(CutShort, match=f"byte {len(DATA) - 1} of {len(DATA)}"):
+            streamed(session)
+        assert len(visitor.repo.log) == 1 + RESUMES
+
+    def test_a_link_that_never_gains_anything_ends(
+        self, visitor: Visitor, session: Session
+    ) -> None:
+        visitor.repo.faults.cuts[path_of("image")] = [0] * 100
+        with pytest.raises(CutShort):
+            streamed(session)
+        assert len(visitor.repo.faults.cuts[path_of("image")]) == 100 - 1 - RESUMES
 
 
 class TestTime:
