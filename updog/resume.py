@@ -14,7 +14,7 @@ STEP = 1 << 20
 
 
 class ResumingBody:
-    """A body of known length that is opened again, a bounded number of times, when it breaks off.
+    """A body that is opened again, a bounded number of times, when it breaks off.
 
     A server that ignores the wish to go on in the middle sends the file from its start; what was
     given out before is then skipped, so that the reader sees each byte once.
@@ -22,15 +22,11 @@ class ResumingBody:
     Args:
         start: opens the file at an offset.
         offset: where to begin; `offset` tells where it really began.
-        length: of the whole file, in bytes: an end before it is a cut, whatever the server thinks.
         resumes: how often in a row to open it again without at least `STEP` bytes gained.
     """
 
-    def __init__(
-        self, start: Callable[[int], Body], offset: int, length: int, resumes: int
-    ) -> None:
+    def __init__(self, start: Callable[[int], Body], offset: int, resumes: int) -> None:
         self._start = start
-        self._length = length
         self._resumes = resumes
         self._body = start(offset)
         self.offset = self._body.offset
@@ -59,8 +55,6 @@ class ResumingBody:
             self._position += len(fresh)
             if fresh:
                 yield fresh
-        if self._position < self._length:
-            raise CutShort(f"the transfer ended at byte {self._position} of {self._length}")
 
     def close(self) -> None:
         """Give the connection back."""

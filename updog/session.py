@@ -237,9 +237,7 @@ class Session:
 
     def _stream(self, target: Target, offset: int) -> Body:
         address = self._target_url(target)
-        return ResumingBody(
-            lambda at: self._fetcher.open(address, offset=at), offset, target.length, RESUMES
-        )
+        return ResumingBody(lambda at: self._fetcher.open(address, offset=at), offset, RESUMES)
 
     def _target_file(self, target: Target) -> str:
         consistent = bool(self._refresh.trust.root.signed.consistent_snapshot)
