@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     _root_commands(commands)
     _draft_commands(commands)
     _publish_commands(commands)
+    _disk_image(commands)
     return top
 
 
@@ -52,13 +53,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Commands:
-    """Adds commands that all begin with the folder of the repository."""
+    """Adds commands; most begin with the folder of the repository."""
 
     def __init__(self, within: argparse._SubParsersAction[_Parser]) -> None:
         self._within = within
 
+    def add_bare(self, name: str, summary: str) -> _Parser:
+        """Add a command that has no repository."""
+        return self._within.add_parser(name, help=summary, description=f"{summary}.")
+
     def add(self, name: str, summary: str) -> _Parser:
-        command = self._within.add_parser(name, help=summary, description=f"{summary}.")
+        """Add a command that begins with the folder of the repository."""
+        command = self.add_bare(name, summary)
         command.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
         command.add_argument(
             "--keys", metavar="DIR", type=Path, help="folder of the private keys (DIR/keys)"
@@ -89,11 +95,7 @@ def _draft_commands(commands: _Commands) -> None:
     add = commands.add("add-update", "Add a release of three images to the draft")
     _release(add)
     add.add_argument("-m", "--max-version", metavar="VERSION", type=_version)
-    for flag, image in (("-b", "boot"), ("-r", "root"), (None, "hash")):
-        flags = [flag, f"--{image}"] if flag else [f"--{image}"]
-        add.add_argument(
-            *flags, metavar="FILE", type=Path, required=True, help=f"{image} image, raw or .lz4"
-        )
+    _images(add, "raw or .lz4")
     _release(commands.add("remove-update", "Take a release out of the draft"))
     waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
     _release(waves)
@@ -106,6 +108,20 @@ def _draft_commands(commands: _Commands) -> None:
     _filter(most)
     _migrations(commands.add("set-migrations", "Replace the migrations by those of a Release.toml"))
     commands.add("show", "List what is drafted")
+
+
+def _images(command: argparse.ArgumentParser, form: str) -> None:
+    for flag, image in (("-b", "boot"), ("-r", "root"), (None, "hash")):
+        flags = [flag, f"--{image}"] if flag else [f"--{image}"]
+        command.add_argument(
+            *flags, metavar="FILE", type=Path, required=True, help=f"{image} image, {form}"
+        )
+
+
+def _disk_image(commands: _Commands) -> None:
+    command = commands.add_bare("disk-image", "Make a disk image that runs a release from set A")
+    command.add_argument("image", metavar="DISK", type=Path, help="file to make")
+    _images(command, "raw")
 
 
 def _migrations(command: argparse.ArgumentParser) -> None:

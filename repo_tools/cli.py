@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
@@ -168,6 +169,16 @@ def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
             _say("Stopped.")
 
 
+def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Make a disk image with both sets, of which the first holds a release."""
+    from repo_tools import diskimage
+
+    images = diskimage.FirstImages(arguments.boot, arguments.root, arguments.hash)
+    diskimage.create(arguments.image, images)
+    _say("Set A holds the release and is confirmed; set B is empty.")
+    _result(str(arguments.image))
+
+
 def cmd_show(arguments: argparse.Namespace, _now: datetime) -> None:
     """List what is drafted."""
     repository = _repository(arguments)
@@ -192,6 +203,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "publish": cmd_publish,
     "refresh": cmd_refresh,
     "serve": cmd_serve,
+    "disk-image": cmd_disk_image,
 }
 
 
@@ -242,9 +254,9 @@ def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _as_ours(error: Exception) -> UpdogError | WaveError:
-    """Give every exception a place in the tree, so that each has an exit code and one line."""
-    if isinstance(error, UpdogError | WaveError):
+def _as_ours(error: Exception) -> UpdogError | WaveError | PartitionError:
+    """Give every exception a place in the trees, so that each has an exit code and one line."""
+    if isinstance(error, UpdogError | WaveError | PartitionError):
         return error
     if isinstance(error, PermissionError):
         return PermissionDenied(f"{_where(error)}: permission denied.")
@@ -270,7 +282,7 @@ def _origin(error: Exception) -> str:
     )
 
 
-def _fail(error: UpdogError | WaveError) -> int:
+def _fail(error: UpdogError | WaveError | PartitionError) -> int:
     _say(f"updog-repo: {error}")
     if hint := getattr(error, "hint", ""):
         _say(hint)
