@@ -1,0 +1,268 @@
+"""The block map of an image: what each 4 KiB of it must be, and where it lies packed. PURE.
+
+docs/blockmap.md is the format. A map is signed like any target, so it says what its publisher
+meant;
+it is still read as if it lied, because a publisher's mistake must cost neither memory nor time:
+every count is compared with the length of the file before anything is made from it.
+
+Block hashes are cut to 8 bytes. They decide only from where a block is taken; whether the whole
+image
+is right is decided by its full SHA-256 alone, which every way of installing ends with.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from hashlib import sha256
+from itertools import accumulate
+from struct import Struct
+
+from updog.errors import TargetMismatch
+
+SUFFIX = ".blockmap"
+MAGIC = b"updogmap"
+VERSION = 1
+BLOCK_SHIFT = 12
+BLOCK = 1 << BLOCK_SHIFT
+HASH_LENGTH = 8
+MAX_SPAN_BLOCKS = 1024
+MAX_SPAN_PACKED = MAX_SPAN_BLOCKS * BLOCK + (64 << 10)
+MAX_RAW = 16 << 30
+MAX_PACKED = MAX_RAW + (MAX_RAW >> 6)
+
+# magic, version, block shift, hash length, codec, reserved, raw length, packed length,
+# raw SHA-256, packed SHA-256, first span's offset, number of spans, reserved
+_HEADER = Struct("<8sHBBBxxxQQ32s32sQII")
+_SPAN_BYTES = 4 + 2 + HASH_LENGTH
+
+
+class Codec(IntEnum):
+    """How a span is stored in the published file."""
+
+    NONE = 0
+    LZ4 = 1
+    """One block of an LZ4 frame whose blocks are independent, with its size word."""
+    ZSTD = 2
+    """One whole zstd frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Blocks that are stored, and can be decoded, together.
+
+    Attributes:
+        number: index of the span, from 0.
+        first: index of its first block.
+        blocks: how many blocks it holds.
+        offset: first byte in the published file.
+        length: bytes in the published file.
+        digest: SHA-256 of those bytes, cut to 8.
+    """
+
+    number: int
+    first: int
+    blocks: int
+    offset: int
+    length: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The facts of the two whole files.
+
+    Attributes:
+        raw_length: bytes of the image.
+        raw_sha256: digest of the image.
+        packed_length: bytes of the published file.
+        packed_sha256: digest of the published file.
+    """
+
+    raw_length: int
+    raw_sha256: bytes
+    packed_length: int
+    packed_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMap:
+    """A parsed map; made by `parse` or by a publisher.
+
+    Attributes:
+        whole: lengths and digests.
+        codec: how the spans are stored.
+        start: offset of the first span in the published file.
+        packed: bytes of each span in the published file.
+        counts: blocks of each span.
+        digests: 8 bytes for each span.
+        hashes: 8 bytes for each block.
+    """
+
+    whole: Whole
+    codec: Codec
+    start: int
+    packed: Sequence[int] = field(repr=False)
+    counts: Sequence[int] = field(repr=False)
+    digests: memoryview = field(repr=False)
+    hashes: memoryview = field(repr=False)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the image has; the last one may be short."""
+        return blocks_in(self.whole.raw_length)
+
+    def hash_of(self, block: int) -> bytes:
+        """The cut hash of one block."""
+        return bytes(self.hashes[block * HASH_LENGTH : (block + 1) * HASH_LENGTH])
+
+    def spans(self) -> Iterator[Span]:
+        """Every span, in the order of the image, which is that of the file too."""
+        first, offset = 0, self.start
+        for number, (count, length) in enumerate(zip(self.counts, self.packed, strict=True)):
+            digest = self.digests[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]
+            yield Span(number, first, count, offset, length, bytes(digest))
+            first, offset = first + count, offset + length
+
+    def dump(self) -> bytes:
+        """The file of this map."""
+        header = _HEADER.pack(
+            MAGIC,
+            VERSION,
+            BLOCK_SHIFT,
+            HASH_LENGTH,
+            self.codec,
+            self.whole.raw_length,
+            self.whole.packed_length,
+            self.whole.raw_sha256,
+            self.whole.packed_sha256,
+            self.start,
+            len(self.packed),
+            0,
+        )
+        columns = (_column("I", self.packed), _column("H", self.counts), self.digests, self.hashes)
+        return header + b"".join(columns)
+
+
+def blocks_in(length: int) -> int:
+    """How many blocks an image of that many bytes has."""
+    return (length + BLOCK - 1) >> BLOCK_SHIFT
+
+
+def block_hash(content: bytes | memoryview) -> bytes:
+    """The cut hash of one block, or of one span as it is stored."""
+    return sha256(content).digest()[:HASH_LENGTH]
+
+
+ZERO_HASH = block_hash(bytes(BLOCK))
+
+
+def limit_for(raw_length: int) -> int:
+    """The most bytes that a map of an image of that length may have: 0.3 % and a header."""
+    return _HEADER.size + 64 + raw_length * 3 // 1000
+
+
+def parse(content: bytes, name: str) -> BlockMap:
+    """Read a map strictly.
+
+    Args:
+        content: the file, already compared with what was signed.
+        name: of the target, for messages.
+
+    Raises:
+        TargetMismatch: it is no map, of another version, or contradicts itself.
+    """
+    if len(content) < _HEADER.size or not content.startswith(MAGIC):
+        raise TargetMismatch(f"{name} is not a block map.")
+    fields = _HEADER.unpack_from(content)
+    _check_kind(fields[1:4], name)
+    whole = Whole(fields[5], fields[7], fields[6], fields[8])
+    _check_sizes(whole, fields[10], len(content), name)
+    if content[13:16] != bytes(3) or fields[11]:
+        raise TargetMismatch(f"{name}: a reserved field of the block map is not zero.")
+    found = _columns(content, whole, _codec(fields[4], name), (fields[9], fields[10]))
+    _check_spans(found, name)
+    return found
+
+
+def _check_kind(kind: tuple[int, ...], name: str) -> None:
+    if kind != (VERSION, BLOCK_SHIFT, HASH_LENGTH):
+        raise TargetMismatch(
+            f"{name} is a block map of a kind that this version cannot read: {kind}.",
+            hint="The image can still be fetched whole.",
+        )
+
+
+def _codec(number: int, name: str) -> Codec:
+    try:
+        return Codec(number)
+    except ValueError:
+        raise TargetMismatch(f"{name} names an unknown codec, {number}.") from None
+
+
+def _check_sizes(whole: Whole, spans: int, length: int, name: str) -> None:
+    """Compare every count with the length of the file, before anything is made from it."""
+    if not (0 < whole.raw_length <= MAX_RAW and 0 < whole.packed_length <= MAX_PACKED):
+        raise TargetMismatch(f"{name} describes an image of an impossible length.")
+    expected = _HEADER.size + spans * _SPAN_BYTES + blocks_in(whole.raw_length) * HASH_LENGTH
+    if length != expected:
+        raise TargetMismatch(
+            f"{name} has {length} bytes, but {expected} are needed for {spans} spans."
+        )
+
+
+def _columns(content: bytes, whole: Whole, codec: Codec, spans: tuple[int, int]) -> BlockMap:
+    start, count = spans
+    view = memoryview(content).toreadonly()
+    ends = tuple(accumulate((_HEADER.size, count * 4, count * 2, count * HASH_LENGTH)))
+    return BlockMap(
+        whole,
+        codec,
+        start,
+        _numbers("I", view[ends[0] : ends[1]]),
+        _numbers("H", view[ends[1] : ends[2]]),
+        view[ends[2] : ends[3]],
+        view[ends[3] :],
+    )
+
+
+def _check_spans(found: BlockMap, name: str) -> None:
+    """Every span has a possible size, and together they make the image and lie in the file."""
+    if not found.packed:
+        raise TargetMismatch(f"{name} has no spans.")
+    if not (min(found.counts) and max(found.counts) <= MAX_SPAN_BLOCKS):
+        raise TargetMismatch(f"{name} has a span of no block or of more than {MAX_SPAN_BLOCKS}.")
+    if not (min(found.packed) and max(found.packed) <= MAX_SPAN_PACKED):
+        raise TargetMismatch(f"{name} has a span of no byte or of more than {MAX_SPAN_PACKED}.")
+    if sum(found.counts) != found.blocks:
+        raise TargetMismatch(f"{name}: its spans do not make up the image.")
+    if found.start + sum(found.packed) > found.whole.packed_length:
+        raise TargetMismatch(f"{name}: its spans reach behind the end of the published file.")
+    if found.codec is Codec.NONE and not _stored(found):
+        raise TargetMismatch(f"{name}: a span that is not compressed has another length there.")
+
+
+def _stored(found: BlockMap) -> bool:
+    """Whether each span takes as many bytes in the file as in the image."""
+    short = found.blocks * BLOCK - found.whole.raw_length
+    lengths = [count * BLOCK for count in found.counts]
+    lengths[-1] -= short
+    return lengths == list(found.packed)
+
+
+def _column(kind: str, numbers: Iterable[int]) -> bytes:
+    column = array(kind, numbers)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column.tobytes()
+
+
+def _numbers(kind: str, view: memoryview) -> Sequence[int]:
+    column = array(kind)
+    column.frombytes(view)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column

@@ -1,0 +1,75 @@
+"""The last stage, on every way: the image is read from the medium, and must have its signed digest.
+
+It follows the writers at a distance: O_DIRECT writes are past the page cache when they return, so
+reading them again asks the device itself. Where only the page cache can be written, it waits for
+the
+flush at the end, after which the cached pages are dropped before each read.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from partitions.errors import DeviceError
+from updog.errors import TargetMismatch
+from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.direct import Medium
+from updog.pipeline.frontier import Frontier
+
+
+class Proof:
+    """The digest of what the medium gives back.
+
+    Args:
+        medium: where the image is.
+        frontier: how far it is there.
+    """
+
+    def __init__(self, medium: Medium, frontier: Frontier) -> None:
+        self.length = 0
+        self._medium = medium
+        self._frontier = frontier
+        self._digest = sha256()
+
+    def follow(self) -> None:
+        """Read the image as it becomes right, until it is complete.
+
+        Raises:
+            Stopped: the work was given up.
+            DeviceError: the device failed.
+        """
+        buffer = aligned(PIECE)
+        if not self._medium.past_cache:
+            self._frontier.wait_finished()
+        while count := self._frontier.wait(self.length, PIECE):
+            self._digest.update(self._medium.read(self.length, count, buffer))
+            self.length += count
+
+    def hex(self) -> str:
+        """The digest of everything that was read."""
+        return self._digest.hexdigest()
+
+
+def check_raw_length(name: str, length: int, signed: int | None) -> None:
+    """Compare the decoded length with the signed one.
+
+    Raises:
+        TargetMismatch: they differ, or there is no data at all.
+    """
+    if not length:
+        raise TargetMismatch(f"{name} holds no data at all.")
+    if signed is not None and length != signed:
+        raise TargetMismatch(f"{name} decodes to {length} bytes, but {signed} were signed.")
+
+
+def check_medium(name: str, expected: str, read_back: str) -> None:
+    """Compare what the medium gave back with what was written to it.
+
+    Raises:
+        DeviceError: they differ, although everything that was written had been checked.
+    """
+    if expected != read_back:
+        raise DeviceError(
+            f"the partition gave back other bytes than were written for {name}: the medium is"
+            " failing, and the set stays unbootable"
+        )
