@@ -56,7 +56,7 @@ def read_envelope(data: bytes, what: str) -> Envelope:
         document = json.loads(data, object_pairs_hook=_members, parse_constant=_no_constant)
         signed = document["signed"]
         signatures = tuple(
-            Signature(str(s["keyid"]), _text(s["sig"])) for s in _signed_by(document)
+            Signature(_text(s["keyid"]), _text(s["sig"])) for s in _signed_by(document)
         )
         if not isinstance(signed, dict):
             _refuse("signed is not an object")

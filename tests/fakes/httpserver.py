@@ -77,11 +77,17 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(script: Script, certificate: Path | None = None) -> Iterator[Server]:
+def serving(
+    script: Script, certificate: Path | None = None, *, clients: Path | None = None
+) -> Iterator[Server]:
+    """Serve while the block runs; with TLS, and asking for client certificates, where given."""
     server = Server(script)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
+        if clients is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(clients)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.scheme = "https"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

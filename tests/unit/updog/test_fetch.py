@@ -42,6 +42,15 @@ class TestAddresses:
         assert "seed" not in str(caught.value)
 
 
+class TestSettings:
+    @pytest.mark.parametrize("name", ["ca_file", "client_cert", "client_key"])
+    def test_a_missing_certificate_file_is_a_configuration_error(
+        self, tmp_path: Path, name: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=name):
+            HttpFetcher(FetchSettings(**{name: tmp_path / "missing.pem"}))  # type: ignore[arg-type]
+
+
 class TestLocalFiles:
     def test_a_file_is_read(self, fetcher: HttpFetcher, tmp_path: Path) -> None:
         (tmp_path / "a b").write_bytes(b"content")

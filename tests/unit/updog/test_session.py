@@ -19,6 +19,7 @@ from updog.errors import (
     Expired,
     InternalError,
     NotThere,
+    StorageError,
     TargetMismatch,
     TrustError,
     UnreachableError,
@@ -399,6 +400,23 @@ class TestCache:
         assert [path.name for path in places[0].iterdir()] == ["file"]
         names = {path.name for path in places[1].iterdir()}
         assert names == {"1.root.json", "snapshot.json", "targets.json", "timestamp.json"}
+
+    @pytest.mark.parametrize("blocked", [0, 1])
+    def test_a_directory_that_cannot_be_made_is_our_error(
+        self, session: Session, places: tuple[Path, Path], blocked: int
+    ) -> None:
+        places[blocked].write_bytes(b"a file in the way")
+        with pytest.raises(StorageError, match=places[blocked].name):
+            session.cache(["image"], *places)
+
+    def test_delegated_roles_that_were_asked_are_cached_too(
+        self, visitor: Visitor, places: tuple[Path, Path]
+    ) -> None:
+        visitor.repo.delegate("targets", "a", ["*"])
+        visitor.repo.add_target("file", b"x", role="a")
+        visitor.repo.publish()
+        visitor.refreshed().cache(["file"], *places)
+        assert (places[1] / "2.a.json").read_bytes() == visitor.repo.metadata("a")
 
     def test_the_cached_set_fits_together(
         self, session: Session, places: tuple[Path, Path]

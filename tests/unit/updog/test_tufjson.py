@@ -27,6 +27,7 @@ NOT_ENVELOPES = {
     "signatures is an object": b'{"signed": {}, "signatures": {}}',
     "a signature is a string": b'{"signed": {}, "signatures": ["x"]}',
     "a signature without an id": b'{"signed": {}, "signatures": [{"sig": ""}]}',
+    "an id is a number": b'{"signed": {}, "signatures": [{"keyid": 1, "sig": ""}]}',
     "sig is a number": b'{"signed": {}, "signatures": [{"keyid": "a", "sig": 1}]}',
     "a float": b'{"signed": {"a": 1.5}, "signatures": []}',
     "infinity": b'{"signed": {"a": Infinity}, "signatures": []}',
@@ -105,6 +106,7 @@ TRICKY_NUMBERS: tuple[Any, ...] = (0, -1, True, "2", None, [])
 NO_TIMES: tuple[Any, ...] = (None, 1, "soon", "2031-04-07T09:00:00")
 NO_SPECIFICATIONS: tuple[Any, ...] = ("2.0.0", "x", None, 1)
 NO_BOOLEANS: tuple[Any, ...] = ("yes", 1, {}, [])
+SUCCINCT = {"keyids": [], "threshold": 1, "bit_length": 8, "name_prefix": "bin"}
 MALFORMED = [
     *(
         bad(role, "version", value=value)
@@ -140,6 +142,7 @@ MALFORMED = [
     bad("timestamp", "meta", "snapshot.json", "length", value=True),
     bad("timestamp", "meta", "snapshot.json", "hashes", value=[]),
     bad("timestamp", "meta", "snapshot.json", "hashes", value={}),
+    bad("timestamp", "meta", "snapshot.json", "hashes", value={"": "00"}),
     bad("timestamp", "meta", "snapshot.json", "hashes", value={"sha256": 1}),
     bad("timestamp", "meta", "snapshot.json", "hashes", value={"sha256": "no hex"}),
     bad("snapshot", "meta", value={}),
@@ -154,6 +157,14 @@ MALFORMED = [
     bad("targets", "delegations", value={"keys": {}, "roles": [1]}),
     bad("targets", "delegations", value={"keys": {}, "roles": {"a": 1}}),
     bad("targets", "delegations", value={"keys": {}, "succinct_roles": 1}),
+    *(
+        bad(
+            "targets",
+            "delegations",
+            value={"keys": {}, "succinct_roles": {**SUCCINCT, "bit_length": bits}},
+        )
+        for bits in (0, 33, True, "8", None)
+    ),
     *(
         bad("targets", "delegations", value={"keys": {}, "roles": [role]})
         for role in (
