@@ -36,6 +36,11 @@ def faulty_agent(fault: Fault) -> Agent:
     return _AGENTS[fault]()
 
 
+def harmless_agent() -> Agent:
+    """An agent that writes each header before its entries, but one copy after the other."""
+    return Agent(control=_control_through(lambda inner: _Reordered(inner, _header_then_entries)))
+
+
 def _primary_first() -> Agent:
     return Agent(control=_control_through(lambda inner: _Reordered(inner, _primary_then_backup)))
 
@@ -216,6 +221,13 @@ def _primary_then_backup(held: list[_Held], size: int) -> list[list[_Held]]:
 def _headers_then_entries(held: list[_Held], _size: int) -> list[list[_Held]]:
     headers = [each for each in held if each.data.startswith(b"EFI PART")]
     return [headers, [each for each in held if each not in headers]]
+
+
+def _header_then_entries(held: list[_Held], size: int) -> list[list[_Held]]:
+    backup = [each for each in held if each.offset > size // 2]
+    primary = [each for each in held if each not in backup]
+    first, second = (primary, backup) if held and held[0] in primary else (backup, primary)
+    return [*_headers_then_entries(first, size), *_headers_then_entries(second, size)]
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,16 @@ _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
 _ENDS = 1 << 20
 """The partition table and what may stand beside it lie in the first and the last MiB."""
+_FROM_EACH = 12 << 20
+"""More than a trial's images, so that there is an old image's rest behind them to be cleared."""
 
 
 @contextmanager
 def private_copy(disk: Path) -> Iterator[tuple[Path, Overlay]]:
-    """Copy the partition table and the partition sets of a disk into a temporary sparse file.
+    """Copy what a trial needs of a disk into a temporary sparse file.
 
-    Other partitions are left out: nothing under trial may touch them, and a data partition can be
-    large. They read as zeros.
+    That is the partition table, and the beginning of each partition of the sets, 12 MiB at most:
+    time and memory then do not depend on how large the disk is. All else reads as zeros.
 
     Args:
         disk: an image file or a block device.
@@ -79,7 +81,8 @@ def _wanted(table: Table, size: int) -> Iterator[Span]:
     for found in with_active(table, Slot.A).sets:
         for number in (found.boot, found.root, found.hash):
             entry = table.entry(number)
-            yield Span(entry.first_lba * unit, (entry.last_lba + 1) * unit)
+            start, end = entry.first_lba * unit, (entry.last_lba + 1) * unit
+            yield Span(start, min(end, start + _FROM_EACH))
 
 
 def _copy(source: BlockIO, target: Path, spans: Iterator[Span]) -> frozenset[int]:

@@ -49,12 +49,10 @@ class Proof:
 
     Attributes:
         rows: by operation and size of sector.
-        left_out: operations that this disk cannot do, with the reason.
         counterexample: the simplest disk that breaks a promise; None if none does.
     """
 
     rows: tuple[Row, ...]
-    left_out: tuple[str, ...] = ()
     counterexample: Counterexample | None = None
 
     @property
@@ -98,8 +96,7 @@ cut again   the power was cut a second time while it did so, leaving this many d
 def as_text(proof: Proof) -> str:
     """The proof for people."""
     table = _aligned([_HEADINGS, *(_cells(row) for row in proof.rows)])
-    left_out = "".join(f"Left out: {reason}\n" for reason in proof.left_out)
-    return f"{table}\n{_LEGEND}\n{left_out}{_verdict(proof)}"
+    return f"{table}\n{_LEGEND}\n{_verdict(proof)}"
 
 
 def as_json(proof: Proof) -> str:
@@ -109,7 +106,6 @@ def as_json(proof: Proof) -> str:
         "disks": proof.disks,
         "failures": proof.failures,
         "operations": [asdict(row) for row in proof.rows],
-        "left_out": list(proof.left_out),
         "counterexample": None if found is None else _without_rank(found),
     }
     return json.dumps(said, indent=2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from partitions.errors import NoInactiveSet
 from updog.crashtest.cases import Case
 from updog.crashtest.doubt import Fineness
 from updog.crashtest.flags import SECTORS
@@ -40,22 +39,16 @@ class Trial:
 
         Raises:
             InternalError: an operation ended without doing what it is for.
+            NoInactiveSet: the disk has one set only, so that there is nothing to update.
             PartitionError: the disk is not one of ours, or an operation was refused.
         """
         rows: list[Row] = []
         found: list[Counterexample] = []
-        left_out = []
         for scenario in self.scenarios:
-            try:
-                case = play(self.stand, scenario)
-            except NoInactiveSet as error:
-                left_out.append(f"{scenario.title}: {error}")
-                continue
-            for row, counterexample in self._explored(case):
+            for row, counterexample in self._explored(play(self.stand, scenario)):
                 rows.append(row)
                 found.extend([counterexample] if counterexample else [])
-        simplest = min(found, key=lambda each: each.rank, default=None)
-        return Proof(tuple(rows), tuple(left_out), simplest)
+        return Proof(tuple(rows), min(found, key=lambda each: each.rank, default=None))
 
     def _explored(self, case: Case) -> Iterator[tuple[Row, Counterexample | None]]:
         kinds: set[Kind] = set()
