@@ -13,12 +13,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from partitions.bootcontrol import BootStatus, GptBootControl, SetStatus
+from partitions.bootcontrol import BootStatus, GptBootControl
 from partitions.bootflags import MAX_TRIES
+from partitions.bootreport import Labels, boot_tree, status_lines, version_lines
 from partitions.errors import PartitionError
 from partitions.layout import Slot
 from partitions.sysfs import Located, device_of, from_disk, locate
+
+Labeller: TypeAlias = Callable[[BootStatus], Labels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class _Options:
     as_json: bool
     sysroot: Path
     root_device: int | None
+    labels: Labeller
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,19 @@ class _Verb:
     takes: frozenset[str] = frozenset()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def unlabelled(_status: BootStatus) -> Labels:
+    """Nothing is known about what the sets hold."""
+    return Labels()
+
+
+def main(argv: Sequence[str] | None = None, labels: Labeller = unlabelled) -> int:
     """Run one command and return its exit status.
 
     Args:
         argv: the words after the program name; None: those of the process.
+        labels: tells ``status`` which versions the sets hold, where that is known.
     """
-    options = _parse(argv)
+    options = _parse(argv, labels)
     try:
         options.verb.run(GptBootControl(_located(options)), options)
     except PartitionError as error:
@@ -59,48 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def status_text(status: BootStatus) -> str:
-    """Return the text of ``signpost status`` (formats 9.5), without a newline at the end."""
-    following = "None" if status.next is None else f"Set {status.next}"
-    lines = [f"OS disk: {status.disk}"]
-    lines += [
-        f"Set {each.slot}:   boot={each.boot} root={each.root} hash={each.hash} {each.flags}"
-        for each in status.sets
-    ]
-    return "\n".join([*lines, f"Active:  Set {status.active}", f"Next:    {following}"])
-
-
-def status_json(status: BootStatus) -> dict[str, object]:
-    """Return the members of ``signpost status --json``, in order."""
-    return {
-        "disk": str(status.disk),
-        "sets": {each.slot.value: _set_json(each) for each in status.sets},
-        "active": status.active,
-        "next": status.next,
-        "confirmed": status.confirmed,
-        "ever_succeeded": status.ever_succeeded,
-        "healthy": status.healthy,
-        "notes": list(status.notes),
-    }
-
-
-def _set_json(each: SetStatus) -> dict[str, object]:
-    return {
-        "boot": each.boot,
-        "root": each.root,
-        "hash": each.hash,
-        "priority": each.flags.priority,
-        "tries_left": each.flags.tries_left,
-        "successful": each.flags.successful,
-    }
-
-
 def _status(control: GptBootControl, options: _Options) -> None:
     status = control.status()
+    labels = options.labels(status)
     if options.as_json:
-        _say(json.dumps(status_json(status), indent=2))
+        _say(json.dumps(boot_tree(status, labels), indent=2))
         return
-    _say(status_text(status))
+    _say("\n".join((*status_lines(status), *version_lines(status, labels))))
     for note in status.notes:
         _complain(f"note: {note}")
 
@@ -184,7 +160,7 @@ def _with_active(found: Located, active: Slot) -> Located:
     return Located(disk=found.disk, active=active, nodes=found.nodes)
 
 
-def _parse(argv: Sequence[str] | None) -> _Options:
+def _parse(argv: Sequence[str] | None, labels: Labeller) -> _Options:
     parser = _parser()
     said = parser.parse_args(argv)
     verb = VERBS[said.command]
@@ -200,6 +176,7 @@ def _parse(argv: Sequence[str] | None) -> _Options:
         as_json=said.json,
         sysroot=said.sysroot,
         root_device=said.root_device,
+        labels=labels,
     )
 
 

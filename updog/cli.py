@@ -14,12 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from updog import arguments, config, failure, logs
-from updog.errors import UpdogError
 from updog.settings import Settings
 
 if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
-    from updog.bootreport import Labels
     from updog.select import Declined
     from updog.update import Environment, Installed, Wish
 
@@ -113,23 +111,24 @@ def cmd_mark_successful(args: Namespace) -> int:
 
 def cmd_status(args: Namespace) -> int:
     """Show both sets and what boots next."""
-    from updog import bootreport, report
+    from partitions import bootreport
+    from updog import labels, report
 
     settings = config.load(args.config)
-    status, labels = _control(settings).status(), _labels(settings)
+    status, known = _control(settings).status(), labels.gather(settings.paths)
     if args.json:
-        _print(report.pretty(bootreport.boot_tree(status, labels)))
+        _print(report.pretty(bootreport.boot_tree(status, known)))
     else:
-        _print("\n".join(bootreport.boot_lines(status, labels)))
+        _print("\n".join(bootreport.boot_lines(status, known)))
     return 0
 
 
 def cmd_why(args: Namespace) -> int:
     """Explain the choice; what cannot be found out is said, and decides the exit code."""
-    from updog import report, why
+    from updog import labels, report, why
 
     env = _environment(args)
-    findings = why.gather(env, _wish(args), _labels(env.settings))
+    findings = why.gather(env, _wish(args), labels.gather(env.settings.paths))
     _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
     return findings.exit_code
 
@@ -205,21 +204,6 @@ def _control(settings: Settings) -> BootControl:
     from updog.control import boot_control
 
     return boot_control(settings.boot, open_device)
-
-
-def _labels(settings: Settings) -> Labels:
-    """The versions of the sets, where they can be told; a status must not fail for want of them."""
-    from updog import host, staged
-    from updog.bootreport import Labels
-
-    running, written = None, {}
-    try:
-        running = str(host.read_identity(settings.paths.os_release)[0])
-        if label := staged.recall(settings.paths.staged):
-            written = {label.slot: label.version}
-    except UpdogError as error:
-        log.debug("version of a set unknown: %s", error)
-    return Labels(running, written)
 
 
 def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from partitions.bootcontrol import BootControl
+from partitions.bootreport import Labels, boot_lines, boot_tree
 from partitions.errors import PartitionError
 from updog import update
-from updog.bootreport import Labels, boot_lines, boot_tree
 from updog.errors import UpdogError
 from updog.report import Why
 from updog.update import Environment, Wish

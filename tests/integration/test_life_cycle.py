@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,26 @@ def test_reboot_is_asked_for_only_after_success(world: World, words: tuple[str, 
     done = world.machine.updog(*words, "--reboot")
     asked = world.machine.home.joinpath("run/reboot-asked").exists()
     assert asked == (done.returncode == 0)
+
+
+def test_signpost_tells_the_versions_of_the_own_disk(world: World) -> None:
+    run(world, "update", "--now")
+    done = signpost(world, world.machine.disk)
+    assert done.splitlines()[-2:] == ["Version: 1.0.0 in set A", "Version: 1.1.0 in set B"]
+
+
+def test_signpost_claims_nothing_about_another_disk(world: World, tmp_path: Path) -> None:
+    other = tmp_path / "other.img"
+    other.write_bytes(world.machine.disk.read_bytes())
+    assert "Version" not in signpost(world, other)
+
+
+def signpost(world: World, disk: Path) -> str:
+    """What `signpost status` prints on this machine."""
+    return subprocess.run(
+        [sys.executable, "-m", "updog.signpost", "--disk", str(disk), "--active", "A", "status"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "UPDOG_CONFIG": str(world.machine.config)},
+    ).stdout

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from partitions.bootflags import BootFlags
+from partitions.bootreport import Labels, boot_tree, status_lines
 from partitions.bootstatus import BootStatus, SetStatus
 from partitions.layout import Slot
-from partitions.signpost import VERBS, main, status_json, status_text
+from partitions.signpost import VERBS, main
 
 STATUS = BootStatus(
     disk=Path("/dev/nvme0n1"),
@@ -49,7 +50,7 @@ def usage_error(*words: str) -> bool:
 
 
 def test_status_text_has_the_lines_of_formats_9_5() -> None:
-    assert status_text(STATUS) == (
+    assert "\n".join(status_lines(STATUS)) == (
         "OS disk: /dev/nvme0n1\n"
         "Set A:   boot=/dev/nvme0n1p3 root=/dev/nvme0n1p4 hash=/dev/nvme0n1p5"
         " priority=1 tries_left=0 successful=true\n"
@@ -61,11 +62,11 @@ def test_status_text_has_the_lines_of_formats_9_5() -> None:
 
 
 def test_status_text_says_none_if_nothing_boots() -> None:
-    assert status_text(replace(STATUS, next=None)).endswith("\nNext:    None")
+    assert status_lines(replace(STATUS, next=None))[-1] == "Next:    None"
 
 
 def test_status_json_has_every_fact() -> None:
-    assert status_json(STATUS) == {
+    assert boot_tree(STATUS, Labels()) == {
         "disk": "/dev/nvme0n1",
         "sets": {
             "A": {
@@ -75,6 +76,7 @@ def test_status_json_has_every_fact() -> None:
                 "priority": 1,
                 "tries_left": 0,
                 "successful": True,
+                "version": None,
             },
             "B": {
                 "boot": "/dev/nvme0n1p8",
@@ -83,6 +85,7 @@ def test_status_json_has_every_fact() -> None:
                 "priority": 2,
                 "tries_left": 1,
                 "successful": False,
+                "version": None,
             },
         },
         "active": "B",
@@ -95,7 +98,7 @@ def test_status_json_has_every_fact() -> None:
 
 
 def test_status_json_says_null_if_nothing_boots() -> None:
-    assert json.dumps(status_json(replace(STATUS, next=None))["next"]) == "null"
+    assert json.dumps(boot_tree(replace(STATUS, next=None), Labels())["next"]) == "null"
 
 
 def test_upstreams_verbs_and_two_more() -> None:

@@ -29,21 +29,30 @@ class Labels:
         return self.staged.get(each.slot) if bootable else None
 
 
-def boot_lines(status: BootStatus, labels: Labels) -> tuple[str, ...]:
-    """The boot side for people."""
-    lines = [f"OS disk: {status.disk}"]
-    lines += [f"Set {each.slot}:   {_set_text(each)}" for each in status.sets]
-    lines += [
+def status_lines(status: BootStatus) -> tuple[str, ...]:
+    """What upstream's ``signpost status`` prints, and no more (formats 9.5)."""
+    return (
+        f"OS disk: {status.disk}",
+        *(f"Set {each.slot}:   {_set_text(each)}" for each in status.sets),
         f"Active:  Set {status.active}",
         f"Next:    {'None' if status.next is None else f'Set {status.next}'}",
+    )
+
+
+def version_lines(status: BootStatus, labels: Labels) -> tuple[str, ...]:
+    """The version of each set whose content is known."""
+    found = ((each.slot, labels.version_in(each, status.active)) for each in status.sets)
+    return tuple(f"Version: {version} in set {slot}" for slot, version in found if version)
+
+
+def boot_lines(status: BootStatus, labels: Labels) -> tuple[str, ...]:
+    """The boot side for people."""
+    return (
+        *status_lines(status),
         f"Boot:    {'confirmed' if status.confirmed else 'not confirmed yet'}",
-    ]
-    for each in status.sets:
-        version = labels.version_in(each, status.active)
-        if version is not None:
-            lines.append(f"Version: {version} in set {each.slot}")
-    lines += [f"Note:    {note}" for note in status.notes]
-    return tuple(lines)
+        *version_lines(status, labels),
+        *(f"Note:    {note}" for note in status.notes),
+    )
 
 
 def boot_tree(status: BootStatus, labels: Labels) -> Mapping[str, object]:

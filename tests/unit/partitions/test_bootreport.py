@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from partitions.bootflags import BootFlags
+from partitions.bootreport import Labels, boot_lines, boot_tree
 from partitions.layout import Slot
 from tests.fakes.two_sets import two_sets
-from updog.bootreport import Labels, boot_lines, boot_tree
 
 CONFIRMED = BootFlags(1, 0, successful=True)
 IN_B = {"B": "1.1.0"}
