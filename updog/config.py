@@ -11,6 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -25,6 +26,7 @@ MAX_TRIES = 15
 MAX_RETRIES = 100
 MAX_SECONDS = 24 * 3600.0
 MAX_FILE = 1 << 20
+MAX_FRESHNESS = timedelta(days=3650)
 
 T = TypeVar("T")
 
@@ -45,6 +47,7 @@ IGNORE_WAVES = Key("ignore_waves", values.flag)
 HTTPS_PROXY = Key("https_proxy", values.text)
 NO_PROXY = Key("no_proxy", values.words)
 BLOCKED = Key("policy.blocked_versions", values.versions)
+FRESHNESS = Key("policy.freshness", values.span(MAX_FRESHNESS))
 STATE_DIR = Key("paths.state_dir", values.path)
 LOCK = Key("paths.lock", values.path)
 TRUSTED_ROOT = Key("paths.trusted_root", values.path)
@@ -148,6 +151,7 @@ def to_settings(merged: Fragment) -> Settings:
         version_lock=get(VERSION_LOCK, None),
         ignore_waves=get(IGNORE_WAVES, default=False),
         blocked_versions=get(BLOCKED, frozenset()),
+        freshness=get(FRESHNESS, timedelta(0)),
         https_proxy=get(HTTPS_PROXY, ""),
         no_proxy=get(NO_PROXY, ()),
         paths=_paths(merged),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from partitions.layout import Slot
 from updog.version import Version
+from waves.duration import parse_offset
 
 URL_SCHEMES = frozenset({"http", "https", "file"})
 LATEST = "latest"
@@ -53,6 +55,19 @@ def seconds(high: float) -> Callable[[object], float]:
         if not (math.isfinite(value) and 0 < value <= high):
             raise ValueError(f"must be above 0 and at most {high:g} seconds, not {value}")
         return float(value)
+
+    return read
+
+
+def span(high: timedelta) -> Callable[[object], timedelta]:
+    """A reader of time spans such as ``30 days``, up to `high`."""
+
+    def read(value: object) -> timedelta:
+        # Its errors are ValueErrors too.
+        found = parse_offset(text(value))
+        if found > high:
+            raise ValueError(f"must be at most {high.days} days, not {value}")
+        return found
 
     return read
 

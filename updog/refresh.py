@@ -11,13 +11,13 @@ if the next step fails.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from tuf.api.metadata import Root, Targets
 
 from updog.errors import NotThere, PermissionDenied, RolledBack, StorageError, TrustError
-from updog.trust import RootStep, TrustedMetadata
+from updog.trust import NO_GRACE, RootStep, TrustedMetadata
 from updog.tuffiles import check_not_older
 from updog.tufnames import role_file
 from updog.tufroot import related, rotates, self_signed_root
@@ -37,6 +37,7 @@ class Refresh:
         fetch: gets a metadata file by its name, up to so many bytes.
         now: the fixed time of the refresh, aware.
         root_chain_limit: how many new roots to take.
+        grace: how long past its expiry metadata is believed (`updog.trust`).
 
     Raises:
         TrustError: the shipped root is malformed or not signed by its own keys.
@@ -54,8 +55,9 @@ class Refresh:
         fetch: Callable[[str, int], bytes],
         now: datetime,
         root_chain_limit: int = ROOT_CHAIN_LIMIT,
+        grace: timedelta = NO_GRACE,
     ) -> None:
-        self.trust = TrustedMetadata(shipped_root, now)
+        self.trust = TrustedMetadata(shipped_root, now, grace)
         self.roots = {self.trust.root.signed.version: shipped_root}
         self.warnings: list[str] = []
         self._store = store

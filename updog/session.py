@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from updog.delegations import find_target
 from updog.errors import Expired, InternalError, NotThere, TrustError, UnreachableError
 from updog.refresh import ROOT_CHAIN_LIMIT, ROOT_LIMIT, Refresh
 from updog.resume import ResumingBody
+from updog.trust import NO_GRACE
 from updog.tufcache import cache_metadata, cache_target, prune_targets
 from updog.tuffiles import Target, Verified
 from updog.tufnames import check_flat_name, role_file, target_file, url, url_path
@@ -52,6 +53,7 @@ class Session:
         fetcher: the way to the network.
         now: the time of this run, aware; it does not move while the run lasts (5.1).
         root_chain_limit: how many new roots to take in one refresh.
+        grace: how long past its expiry metadata is believed (`updog.trust`).
 
     Raises:
         TrustError: the shipped root is malformed or not signed by its own keys.
@@ -66,11 +68,12 @@ class Session:
         now: datetime,
         *,
         root_chain_limit: int = ROOT_CHAIN_LIMIT,
+        grace: timedelta = NO_GRACE,
     ) -> None:
         self._urls = urls
         self._fetcher = fetcher
         self._query: dict[str, str] = {}
-        self._refresh = Refresh(shipped_root, store, self._metadata, now, root_chain_limit)
+        self._refresh = Refresh(shipped_root, store, self._metadata, now, root_chain_limit, grace)
         self._done = False
 
     @property
@@ -100,11 +103,21 @@ class Session:
             TrustError: it lists none of that name, or a delegated role breaks a rule.
             UnreachableError: a delegated role could not be fetched.
         """
-        self._require_refresh()
-        found = find_target(name, self._refresh.targets)
+        found = self.find(name)
         if found is None:
             raise TrustError(f"the repository lists no target {name!r}")
-        return Target.of(found)
+        return found
+
+    def find(self, name: str) -> Target | None:
+        """Return what the repository says about a target, or None if it lists none of that name.
+
+        Raises:
+            TrustError: a delegated role breaks a rule.
+            UnreachableError: a delegated role could not be fetched.
+        """
+        self._require_refresh()
+        found = find_target(name, self._refresh.targets)
+        return None if found is None else Target.of(found)
 
     def read(self, target: Target | str, *, max_bytes: int = READ_LIMIT) -> bytes:
         """Return the verified bytes of a target.
@@ -153,9 +166,8 @@ class Session:
         Raises:
             Expired: one did.
         """
-        moment = now or self._refresh.trust.now
         for role, expires in self.expires().items():
-            if moment >= expires:
+            if self._refresh.trust.is_over(expires, now):
                 raise Expired(f"{role}.json expired at {expires:%Y-%m-%dT%H:%M:%SZ}")
 
     def expires(self) -> Mapping[str, datetime]:
@@ -165,6 +177,12 @@ class Session:
     def versions(self) -> Mapping[str, int]:
         """Return the version of each top-level role."""
         return {role: metadata.signed.version for role, metadata in self._top_level().items()}
+
+    def overdue(self) -> Mapping[str, datetime]:
+        """Return the roles that are believed past their expiry, with that moment."""
+        trust, top = self._refresh.trust, self._top_level()
+        believed = {role: one.expires for role, one in (*top.items(), *trust.targets.items())}
+        return {role: expires for role, expires in believed.items() if trust.now >= expires}
 
     def cache(self, names: Iterable[str], targets_dir: Path, metadata_dir: Path) -> None:
         """Put targets and metadata on disk for the next boot (formats 6.4), and remove older ones.
@@ -180,18 +198,24 @@ class Session:
             StorageError, PermissionDenied: the file system refused.
         """
         kept = [self._cache_target(self.target(check_flat_name(n)), targets_dir) for n in names]
-        cache_metadata(metadata_dir, self._metadata_files())
+        cache_metadata(metadata_dir, self.metadata_files())
         prune_targets(targets_dir, keep=kept)
 
-    # ---------------------------------------------------------------------------------------------
-    def _cache_target(self, target: Target, directory: Path) -> str:
-        name = self._target_file(target)
-        self.check_fresh()
-        cache_target(directory, name, target, lambda: self._stream(target, 0))
-        return name
+    def target_file(self, target: Target) -> str:
+        """Return the file name of a target below the targets' address.
 
-    def _metadata_files(self) -> dict[str, bytes]:
-        """The metadata by file name, in the order of writing: what makes it current comes last."""
+        Raises:
+            TrustError: the name is not safe to use as a path.
+        """
+        consistent = bool(self._refresh.trust.root.signed.consistent_snapshot)
+        return target_file(target.name, target.hashes, consistent=consistent)
+
+    def metadata_files(self) -> Mapping[str, bytes]:
+        """Return all metadata believed so far, as a repository names it: the bytes verified.
+
+        Each root that we hold or the server still has is among them. The order is that of writing:
+        what makes the rest current comes last.
+        """
         trust, name = self._refresh.trust, self._refresh.file_name
         files = {role_file("root", version): data for version, data in self._root_chain().items()}
         for role, metadata in trust.targets.items():
@@ -200,6 +224,13 @@ class Session:
         files[name("snapshot", top["snapshot"].signed.version)] = top["snapshot"].raw
         files["timestamp.json"] = top["timestamp"].raw
         return files
+
+    # ---------------------------------------------------------------------------------------------
+    def _cache_target(self, target: Target, directory: Path) -> str:
+        name = self.target_file(target)
+        self.check_fresh()
+        cache_target(directory, name, target, lambda: self._stream(target, 0))
+        return name
 
     def _root_chain(self) -> dict[int, bytes]:
         """Every root from the newest down to 1 that we hold or the server still has."""
@@ -239,12 +270,8 @@ class Session:
         address = self._target_url(target)
         return ResumingBody(lambda at: self._fetcher.open(address, offset=at), offset, RESUMES)
 
-    def _target_file(self, target: Target) -> str:
-        consistent = bool(self._refresh.trust.root.signed.consistent_snapshot)
-        return target_file(target.name, target.hashes, consistent=consistent)
-
     def _target_url(self, target: Target) -> str:
-        return url(self._urls.targets, url_path(self._target_file(target)), self._query)
+        return url(self._urls.targets, url_path(self.target_file(target)), self._query)
 
     def _require_refresh(self) -> None:
         if not self._done:

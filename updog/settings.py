@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from partitions.layout import Slot
@@ -93,6 +94,7 @@ class Settings:
         version_lock: the only version to run, or None for the latest.
         ignore_waves: take updates before this host's turn.
         blocked_versions: versions never to install.
+        freshness: how long past its expiry metadata carried here by hand is believed.
         https_proxy: proxy for the repository, or empty.
         no_proxy: hosts to reach without that proxy.
     """
@@ -103,6 +105,7 @@ class Settings:
     version_lock: Version | None = None
     ignore_waves: bool = False
     blocked_versions: frozenset[Version] = frozenset()
+    freshness: timedelta = timedelta(0)
     https_proxy: str = ""
     no_proxy: tuple[str, ...] = ()
     paths: Paths = Paths()

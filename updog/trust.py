@@ -17,7 +17,7 @@ recalled snapshot need not match the timestamp's hashes, because it is an older 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from tuf.api.metadata import Key, Role, Root, Snapshot, Targets, Timestamp
@@ -29,7 +29,9 @@ from updog.tufjson import read_envelope
 from updog.tufkeys import check_threshold
 from updog.tufroot import check_self_signed, rotates, self_signed_root
 
-__all__ = ["VISIT_LIMIT", "RootStep", "Target", "TrustedMetadata", "Wanted"]
+__all__ = ["NO_GRACE", "VISIT_LIMIT", "RootStep", "Target", "TrustedMetadata", "Wanted"]
+
+NO_GRACE = timedelta(0)
 
 
 class RootStep(Enum):
@@ -48,13 +50,16 @@ class TrustedMetadata:
     Args:
         root: the trusted root to start from; its expiry does not matter yet (5.2).
         now: the fixed time of this refresh, aware (5.1).
+        grace: how long past its expiry metadata is still believed: nothing, unless the operator
+            allowed it for what was carried here by hand.
 
     Raises:
         TrustError: the root is malformed or not signed by its own keys.
     """
 
-    def __init__(self, root: bytes, now: datetime) -> None:
+    def __init__(self, root: bytes, now: datetime, grace: timedelta = NO_GRACE) -> None:
         self.now = now
+        self.grace = grace
         self.root = self_signed_root(root)
         self.timestamp: Verified[Timestamp] | None = None
         self.snapshot: Verified[Snapshot] | None = None
@@ -217,13 +222,17 @@ class TrustedMetadata:
         self._accept(role, delegator, new)
 
     # ---------------------------------------------------------------------------------------------
+    def is_over(self, expires: datetime, now: datetime | None = None) -> bool:
+        """Whether what expires then is no longer believed, now or at a later time of the run."""
+        return (now or self.now) - self.grace >= expires
+
     def _accept(self, role: str, delegator: str, new: Verified[Targets]) -> None:
         self.targets[role] = new
         self._delegators.add((role, delegator))
 
     def _is(self, wanted: Wanted, stored: Verified[Snapshot] | Verified[Targets]) -> bool:
         """Whether stored metadata is exactly the listed file and still valid."""
-        if stored.signed.version != wanted.version or self.now >= stored.expires:
+        if stored.signed.version != wanted.version or self.is_over(stored.expires):
             return False
         try:
             wanted.check(stored.raw)
@@ -264,7 +273,7 @@ class TrustedMetadata:
         return parse(kind, role, data, envelope)
 
     def _check_expiry(self, metadata: Verified[S], what: str) -> None:
-        if self.now >= metadata.expires:
+        if self.is_over(metadata.expires):
             raise Expired(
                 f"{what} expired at {metadata.expires:%Y-%m-%dT%H:%M:%SZ}",
                 hint="Check this machine's clock; if it is right, the repository was not renewed.",

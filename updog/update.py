@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from partitions.blockio import DeviceOpener
 from partitions.bootcontrol import BootControl
@@ -23,6 +24,7 @@ from updog.install import Progress, Receipt
 from updog.jsontree import MAX_BYTES
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
+from updog.overdue import overdue_lines
 from updog.select import Chosen, Declined, Host, Policy, Verdict
 from updog.session import RepositoryUrls, Session
 from updog.settings import Settings
@@ -65,6 +67,7 @@ class Environment:
         fetcher: the way to the repository.
         open_device: the way to the partitions.
         control: the way to the boot bits.
+        grace: how long past its expiry metadata is believed (`updog.trust`).
         starting: told which update is about to be installed.
         progress: told how far the images are.
     """
@@ -75,8 +78,33 @@ class Environment:
     fetcher: Fetcher
     open_device: DeviceOpener
     control: BootControl
+    grace: timedelta = timedelta(0)
     starting: Callable[[Update], None] = unwatched
     progress: Progress = install.silent
+
+
+class Visitor(Protocol):
+    """The part of an `Environment` that meets the repository."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+
+    @property
+    def host(self) -> Host:
+        """Who asks."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of the whole run."""
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """The way to the repository."""
+
+    @property
+    def grace(self) -> timedelta:
+        """How long past its expiry metadata is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +213,7 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
         return result
 
 
-def policy(env: Environment, wish: Wish) -> Policy:
+def policy(env: Visitor, wish: Wish) -> Policy:
     """The rules of selection: the configuration, and what this run was asked for."""
     return Policy(
         version_lock=env.settings.version_lock,
@@ -195,7 +223,7 @@ def policy(env: Environment, wish: Wish) -> Policy:
     )
 
 
-def connect(env: Environment) -> Session:
+def connect(env: Visitor) -> Session:
     """Load the repository's metadata from the image's root and the kept state (steps 2 and 3).
 
     Raises:
@@ -207,12 +235,19 @@ def connect(env: Environment) -> Session:
     paths = env.settings.paths
     urls = RepositoryUrls(env.settings.metadata_base_url, env.settings.targets_base_url)
     session = Session(
-        urls, _shipped_root(paths.trusted_root), MetadataStore(paths.tuf_dir), env.fetcher, env.now
+        urls,
+        shipped_root(paths.trusted_root),
+        MetadataStore(paths.tuf_dir),
+        env.fetcher,
+        env.now,
+        grace=env.grace,
     )
     _tell(env, session, "version", str(env.host.version))
     _tell(env, session, "seed", str(env.host.seed))
     session.refresh()
     _log_warnings(session)
+    for line in overdue_lines(session.overdue(), env.now, env.grace):
+        log.warning("%s", line)
     return session
 
 
@@ -280,7 +315,13 @@ def _stage(
     return receipts
 
 
-def _shipped_root(path: Path) -> bytes:
+def shipped_root(path: Path) -> bytes:
+    """Read the root that came with the image: the beginning of all trust.
+
+    Raises:
+        ConfigError: there is none.
+        StorageError, PermissionDenied: it cannot be read.
+    """
     content = read_small(path, ROOT_LIMIT)
     if content is None:
         raise ConfigError(
@@ -296,7 +337,7 @@ def _log_warnings(session: Session, already: int = 0) -> None:
         log.warning("%s", warning)
 
 
-def _tell(env: Environment, session: Session, name: str, value: str) -> None:
+def _tell(env: Visitor, session: Session, name: str, value: str) -> None:
     """Add a query parameter to all further URLs, unless this host keeps to itself (formats 7)."""
     if env.settings.download.send_host_info:
         session.query(name, value)
