@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from mmap import mmap
 
 from updog.blockmap import BLOCK, blocks_in
 from updog.pipeline.buffers import PIECE, aligned
@@ -23,7 +24,13 @@ from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
 from updog.pipeline.formats import LONGEST_MAGIC, Format, agreed
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.looks import Looks
-from updog.pipeline.lz4frame import LONGEST_HEADER, Block, Walker, parse_header
+from updog.pipeline.lz4frame import (
+    LARGEST_BLOCK,
+    LONGEST_HEADER,
+    Block,
+    Walker,
+    parse_header,
+)
 from updog.pipeline.order import Order
 from updog.pipeline.proof import Proof, check_medium, check_raw_length
 from updog.pipeline.stages import Channel, Crew
@@ -158,37 +165,63 @@ def _peeked(chunks: Iterator[bytes], count: int) -> tuple[bytes, Iterator[bytes]
     return held[:count], chain((held,), chunks)
 
 
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One LZ4 block on its way to a worker."""
+
+    number: int
+    block: Block
+    limit: int
+
+
+class _Memory:
+    """Memory for blocks that wait or are decoded: made when first needed, then used again."""
+
+    def __init__(self, blocks: int) -> None:
+        self.free: Channel[memoryview] = Channel(blocks)
+        self._unmade = blocks
+        self._taken = iter(self.free)
+
+    def take(self, length: int) -> memoryview:
+        """Wait for memory; every block of a frame gets as much as the largest may need."""
+        if self._unmade:
+            self._unmade -= 1
+            # Untouched pages cost nothing: only as much is resident as the blocks really take.
+            return memoryview(mmap(-1, max(length, LARGEST_BLOCK)))
+        return next(self._taken)
+
+
 def _in_parallel(task: Task, chunks: Iterator[bytes]) -> None:
     """Blocks go to whichever worker is free; `Order` keeps their places."""
-    blocks: Channel[tuple[int, Block, int]] = Channel(_BLOCKS_WAITING)
-    with Crew(blocks, task.order) as crew:
+    blocks: Channel[_Item] = Channel(_BLOCKS_WAITING)
+    memory = _Memory(WORKERS + 1)
+    with Crew(blocks, memory.free, task.order) as crew:
         for number in range(WORKERS):
-            crew.start(lambda: _block_worker(task, blocks), f"decode-{number}")
-        walker = Walker(task.signed.name)
+            crew.start(lambda: _block_worker(task, blocks, memory), f"decode-{number}")
+        walker = Walker(task.signed.name, memory.take)
         number = 0
         for chunk in chunks:
             for block in walker.feed(chunk):
-                blocks.put((number, block, walker.header.block_size if walker.header else 0))
+                limit = walker.header.block_size if walker.header else 0
+                blocks.put(_Item(number, block, limit))
                 number += 1
-                del block
         walker.check_ended()
         blocks.close()
 
 
-def _block_worker(task: Task, blocks: Channel[tuple[int, Block, int]]) -> None:
+def _block_worker(task: Task, blocks: Channel[_Item], memory: _Memory) -> None:
     writer = task.writer()
     buffer = aligned(PIECE)
     for item in blocks:
-        _write_block(task, writer, buffer, *item)
-        # Let go of it before the next one is decoded: blocks are the largest things in memory.
-        del item
+        _write_block(task, writer, buffer, item)
+        owner = item.block.data.obj
+        memory.free.put(memoryview(owner))
 
 
-def _write_block(
-    task: Task, writer: PieceWriter, buffer: memoryview, number: int, block: Block, limit: int
-) -> None:
-    raw = memoryview(decode_lz4(block, limit, task.signed.name))
-    offset = task.order.place(number, raw)
+def _write_block(task: Task, writer: PieceWriter, buffer: memoryview, item: _Item) -> None:
+    # What is decoded dies with this call: blocks are the largest things in memory.
+    raw = memoryview(decode_lz4(item.block, item.limit, task.signed.name))
+    offset = task.order.place(item.number, raw)
     if offset % BLOCK:
         raise _OddBlocksError
     for at in range(0, len(raw), PIECE):

@@ -6,11 +6,10 @@ the frame itself are skipped, because whoever could make the signed digest fit m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from updog.errors import TargetMismatch
-from updog.pipeline.chunks import Chunks
 
 MAGIC = b"\x04\x22\x4d\x18"
 STORED = 1 << 31
@@ -21,6 +20,7 @@ _FLAGS_RESERVED, _SIZE_RESERVED = 0x02, 0x8F
 _BLOCK_SIZES = {4: 64 << 10, 5: 256 << 10, 6: 1 << 20, 7: 4 << 20}
 # Magic, flags and block size; the header can be longer, but this much says how long.
 _FIXED = 6
+LARGEST_BLOCK = max(_BLOCK_SIZES.values())
 LONGEST_HEADER = _FIXED + 8 + 1
 
 
@@ -54,7 +54,7 @@ class Block:
         length: bytes in the frame: size word, data and checksum.
     """
 
-    data: bytes | memoryview
+    data: memoryview
     stored: bool
     offset: int
     length: int
@@ -103,22 +103,35 @@ def split_word(word: int, header: FrameHeader, name: str) -> tuple[int, bool]:
     return size, bool(word & STORED)
 
 
+def fresh(length: int) -> memoryview:
+    """New memory for a block, for callers that do not use theirs again."""
+    return memoryview(bytearray(length))
+
+
 class Walker:
     """Cuts exactly one frame, arriving in chunks, into its blocks.
 
-    It holds at most one block. Truncation and bytes after the frame are refused.
+    Each block is put together in memory that the caller provides, so that each byte is copied once
+    and memory is used again. Truncation and bytes after the frame are refused.
 
     Args:
         name: of the target, for messages.
+        memory: gives memory for a block of that many bytes, or more.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, memory: Callable[[int], memoryview] = fresh) -> None:
         self.header: FrameHeader | None = None
         self._name = name
-        self._held = Chunks()
+        self._memory = memory
+        self._small = bytearray()
+        """A header, size word or checksum that has not come completely."""
+        self._block: memoryview | None = None
+        self._filled = 0
+        self._word = 0
+        self._skip = 0
+        """Bytes of a checksum to pass over."""
         self._offset = 0
-        self._trailer = -1
-        """Bytes still to come after the end mark; -1 before it."""
+        self._ended = False
 
     def feed(self, chunk: bytes | memoryview) -> Iterator[Block]:
         """Take the next bytes and give every block that is complete now.
@@ -126,19 +139,20 @@ class Walker:
         Raises:
             TargetMismatch: the frame is not sound, or something follows it.
         """
-        self._held.push(chunk)
-        if self.header is None:
-            self.header = parse_header(self._held.peek(LONGEST_HEADER), self._name)
-            if self.header is None:
-                return
-            self._take(self.header.length)
-        while self._trailer < 0 and (size := self._complete(self.header)) is not None:
-            if size:
-                yield self._block(size, self.header)
+        view = memoryview(chunk)
+        while view:
+            if self._skip:
+                view = self._pass_over(view)
+            elif self._ended:
+                raise TargetMismatch(f"{self._name} has bytes after its LZ4 frame.")
+            elif self.header is None:
+                view = self._read_header(view)
+            elif self._block is None:
+                view = self._read_word(view, self.header)
             else:
-                self._take(WORD)
-                self._trailer = WORD if self.header.content_sum else 0
-        self._finish()
+                view = self._fill(view, self._block)
+                if self._filled == len(self._block):
+                    yield self._finished(self._block, self.header)
 
     def check_ended(self) -> None:
         """Refuse a frame that is not complete.
@@ -146,37 +160,52 @@ class Walker:
         Raises:
             TargetMismatch: its end is missing.
         """
-        if self._trailer:
+        if self._skip or not self._ended:
             raise TargetMismatch(f"{self._name} ends in the middle of its LZ4 frame.")
 
-    def _complete(self, header: FrameHeader) -> int | None:
-        """The bytes after the next size word, if all of them are there; 0 is the end mark."""
-        if self._held.available < WORD:
-            return None
-        word = int.from_bytes(self._held.peek(WORD), "little")
-        size, _ = split_word(word, header, self._name)
-        if word and not size:
-            raise TargetMismatch(f"{self._name} has an empty LZ4 block.")
-        size += WORD if size and header.block_sums else 0
-        return size if self._held.available >= WORD + size else None
+    def _pass_over(self, view: memoryview) -> memoryview:
+        count = min(self._skip, len(view))
+        self._skip -= count
+        return view[count:]
 
-    def _block(self, size: int, header: FrameHeader) -> Block:
-        offset = self._offset
-        word = int.from_bytes(self._take(WORD), "little")
-        data = self._take(size)
-        if header.block_sums:
-            data = data[:-WORD]
-        return Block(data, bool(word & STORED), offset, WORD + size)
+    def _read_header(self, view: memoryview) -> memoryview:
+        before = len(self._small)
+        self._small += view[: LONGEST_HEADER - before]
+        self.header = parse_header(self._small, self._name)
+        if self.header is None:
+            return view[len(self._small) - before :]
+        self._offset = self.header.length
+        self._small.clear()
+        return view[self.header.length - before :]
 
-    def _take(self, count: int) -> bytes | memoryview:
-        self._offset += count
-        return self._held.take(count)
+    def _read_word(self, view: memoryview, header: FrameHeader) -> memoryview:
+        count = min(WORD - len(self._small), len(view))
+        self._small += view[:count]
+        if len(self._small) == WORD:
+            self._word = int.from_bytes(self._small, "little")
+            self._small.clear()
+            self._begin(header)
+        return view[count:]
 
-    def _finish(self) -> None:
-        if self._trailer < 0:
+    def _begin(self, header: FrameHeader) -> None:
+        if not self._word:
+            self._ended = True
+            self._skip = WORD if header.content_sum else 0
             return
-        taken = min(self._trailer, self._held.available)
-        self._trailer -= taken
-        self._take(taken)
-        if self._held.available:
-            raise TargetMismatch(f"{self._name} has bytes after its LZ4 frame.")
+        size, _ = split_word(self._word, header, self._name)
+        if not size:
+            raise TargetMismatch(f"{self._name} has an empty LZ4 block.")
+        self._block, self._filled = self._memory(size)[:size], 0
+
+    def _fill(self, view: memoryview, block: memoryview) -> memoryview:
+        count = min(len(block) - self._filled, len(view))
+        block[self._filled : self._filled + count] = view[:count]
+        self._filled += count
+        return view[count:]
+
+    def _finished(self, data: memoryview, header: FrameHeader) -> Block:
+        self._block = None
+        self._skip = WORD if header.block_sums else 0
+        length = WORD + len(data) + self._skip
+        self._offset += length
+        return Block(data, bool(self._word & STORED), self._offset - length, length)

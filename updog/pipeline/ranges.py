@@ -69,35 +69,6 @@ def _closed(ranges: Sequence[Range], closed: set[int]) -> Iterator[Range]:
             start = at + 1
 
 
-def split(wanted: Iterable[Range], piece: int) -> Iterator[Range]:
-    """Cut ranges into pieces of at most that many bytes."""
-    for item in wanted:
-        for offset in range(item.offset, item.end, piece):
-            yield Range(offset, min(piece, item.end - offset))
-
-
-def batches(wanted: Sequence[Range], *, requests: int, header: int) -> list[tuple[Range, ...]]:
-    """Share ascending ranges out over requests of about equal bytes.
-
-    Args:
-        wanted: ascending ranges.
-        requests: how many requests to aim at; there may be more where a header gets too long.
-        header: the most bytes of one ``Range`` header.
-    """
-    share = sum(item.length for item in wanted) / max(requests, 1)
-    found: list[tuple[Range, ...]] = []
-    held: list[Range] = []
-    size = text = 0
-    for item in wanted:
-        words = len(spelled(item)) + 1
-        if held and (size + item.length / 2 > share or text + words > header):
-            found.append(tuple(held))
-            held, size, text = [], 0, 0
-        held.append(item)
-        size, text = size + item.length, text + words
-    return [*found, tuple(held)] if held else found
-
-
 def spelled(item: Range) -> str:
     """One range as HTTP writes it: both ends inclusive."""
     return f"{item.offset}-{item.end - 1}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from updog.pipeline.buffers import PIECE, Comparer, aligned
+from updog.pipeline.buffers import Comparer, aligned
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.looks import Looks
+
+_LOOK = 256 << 10
+"""Bytes that are read and compared at once: a difference is found early."""
 
 
 class PieceWriter:
@@ -29,11 +32,11 @@ class PieceWriter:
         self._frontier = frontier
         self._counters = counters
         self._looks = looks
-        self._present = aligned(PIECE)
-        self._comparer = Comparer(PIECE)
+        self._present = aligned(_LOOK)
+        self._comparer = Comparer(_LOOK)
 
     def put(self, offset: int, piece: memoryview) -> None:
-        """Make at most `PIECE` bytes right on the medium.
+        """Make a piece right on the medium.
 
         Raises:
             DeviceError: the device failed.
@@ -46,7 +49,11 @@ class PieceWriter:
         self._frontier.mark_bytes(offset, len(piece))
 
     def _is_there(self, offset: int, piece: memoryview) -> bool:
-        present = self._medium.read(offset, len(piece), self._present)
-        same = self._comparer.same(piece, present)
+        same = all(
+            self._same(offset + at, piece[at : at + _LOOK]) for at in range(0, len(piece), _LOOK)
+        )
         self._looks.saw(same=same)
         return same
+
+    def _same(self, offset: int, part: memoryview) -> bool:
+        return self._comparer.same(part, self._medium.read(offset, len(part), self._present))

@@ -1,0 +1,265 @@
+"""An image from the cheapest places: already there, zero, the active partition, the network.
+
+Nothing is remembered between runs but the partition itself: a block counts as right when its hash
+says so, which is why a run that was killed goes on where it was. The order of the sources is the
+order of their costs. At the end the whole image is read back, whatever its blocks said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from updog.blockmap import BLOCK, BLOCK_SHIFT, BlockMap, Span
+from updog.errors import CutShort, TargetMismatch
+from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.counters import Counters
+from updog.pipeline.direct import Medium
+from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
+from updog.pipeline.frontier import Frontier
+from updog.pipeline.local import Copier, copy_runs, write_zeros
+from updog.pipeline.proof import Proof
+from updog.pipeline.ranges import Range, coalesce
+from updog.pipeline.scan import find_right, scan_all
+from updog.pipeline.source import RangeSource
+from updog.pipeline.spancutter import SpanCutter
+from updog.pipeline.spandecode import SpanDecoder
+from updog.pipeline.stages import Channel, Crew
+
+WORKERS = 2
+REQUESTS = 8
+"""Requests for a sparse fetch; ten are the most, so two are left for what has to be asked again."""
+RANGES_EACH = 330
+"""Ranges of one request: servers commonly refuse header lines above 8 KiB."""
+GAP = 256
+"""Ranges this close become one: the head of another part has about as many bytes."""
+STRETCH = 8 << 20
+"""Bytes of one request where nearly everything is fetched."""
+LEAST = 256 << 10
+"""Bytes below which another request costs more than it brings."""
+RESUMES = 4
+
+
+class MisledError(Exception):
+    """The block map led to another image than the signed one; the caller fetches the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The active partition, as a place where blocks may be.
+
+    Attributes:
+        medium: where to read.
+        hashes: of its blocks, from the map kept when it was installed; None to scan it.
+    """
+
+    medium: Medium
+    hashes: memoryview | None = None
+
+
+def install(
+    signed: Signed,
+    blockmap: BlockMap,
+    source: RangeSource,
+    medium: Medium,
+    *,
+    base: Base | None = None,
+    report: Report = silent,
+    read_back: ReadBack = ReadBack.ALWAYS,
+) -> Done:
+    """Make the medium hold an image, fetching only what is nowhere near.
+
+    Args:
+        signed: what is known about the image.
+        blockmap: its map, from `blockmap.parse`.
+        source: the published file.
+        medium: where to write.
+        base: the active partition, if it may hold some of the content.
+        report: told what has moved.
+        read_back: see `ReadBack`.
+
+    Raises:
+        MisledError: every block fitted, but the image did not: fetch it whole.
+        TargetMismatch: the map or the published file is not what was signed.
+        UpdogError: the transfer failed.
+        DeviceError: a device failed.
+    """
+    check_map(signed, blockmap, medium)
+    counters = Counters(report)
+    frontier = Frontier(blockmap.blocks)
+    proof = Proof(medium, frontier)
+    with Crew(frontier) as crew:
+        _take_local(blockmap, medium, base, frontier, counters)
+        if read_back is ReadBack.ALWAYS:
+            crew.start(proof.follow, "proof")
+        _Network(signed.name, blockmap, source, medium, frontier, counters).fetch_missing()
+        medium.flush()
+        frontier.finish(blockmap.whole.raw_length)
+    expected = blockmap.whole.raw_sha256.hex()
+    found = proof.hex() if read_back is ReadBack.ALWAYS else expected
+    if found != expected:
+        raise MisledError(f"{signed.name}: all blocks fit their hashes, but the image does not.")
+    length = blockmap.whole.raw_length
+    return Done(signed.name, Way.ADAPTIVE, length, expected, found, counters.moved())
+
+
+def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:
+    """Compare a map with the other signed facts, before it is used.
+
+    Raises:
+        TargetMismatch: it describes another file, or an image that does not fit.
+    """
+    whole = blockmap.whole
+    same = (
+        whole.packed_length == signed.packed_length
+        and signed.hashes.get("sha256") in (None, whole.packed_sha256.hex())
+        and signed.raw_length in (None, whole.raw_length)
+        and signed.raw_sha256 in (None, whole.raw_sha256.hex())
+    )
+    if not same:
+        raise TargetMismatch(f"the block map of {signed.name} describes another file.")
+    if whole.raw_length > medium.size:
+        raise TargetMismatch(f"{signed.name} does not fit: its place has {medium.size} bytes.")
+
+
+def _take_local(
+    blockmap: BlockMap, medium: Medium, base: Base | None, frontier: Frontier, counters: Counters
+) -> None:
+    find_right(medium, blockmap, frontier, counters)
+    write_zeros(medium, blockmap, frontier, counters)
+    if base is None or frontier.missing() < 0:
+        return
+    hashes = base.hashes
+    if hashes is None:
+        hashes = memoryview(scan_all(base.medium, base.medium.size))
+    runs = copy_runs(blockmap, frontier, hashes)
+    Copier(base.medium, medium, blockmap, frontier, counters).copy(runs)
+
+
+def wanted_spans(blockmap: BlockMap, is_right: Callable[[int, int], bool]) -> Iterator[Span]:
+    """The spans of which not every block is right."""
+    return (span for span in blockmap.spans() if not is_right(span.first, span.blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, and the spans that its answer holds.
+
+    Attributes:
+        ranges: what to ask for.
+        spans: ascending.
+    """
+
+    ranges: tuple[Range, ...]
+    spans: tuple[Span, ...]
+
+
+def requests_for(spans: Sequence[Span], *, together: bool) -> list[Request]:
+    """How to ask for spans: in stretches where much is wanted, else in a few sparse requests.
+
+    Args:
+        spans: ascending.
+        together: all in one request, for a server that answers any with the whole file.
+    """
+    total = sum(span.length for span in spans)
+    share = total if together else min(STRETCH, max(LEAST, -(-total // REQUESTS)))
+    return [
+        Request(coalesce(map(_place, group), limit=RANGES_EACH, gap=GAP), tuple(group))
+        for group in _groups(spans, share)
+    ]
+
+
+def _place(span: Span) -> Range:
+    return Range(span.offset, span.length)
+
+
+def _groups(spans: Sequence[Span], share: int) -> Iterator[list[Span]]:
+    """Cut a list of spans where about `share` bytes are together."""
+    held: list[Span] = []
+    size = 0
+    for span in spans:
+        held.append(span)
+        size += span.length
+        if size >= share:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
+
+
+class _Network:
+    """What is left comes over the network: workers that receive, check, decode and write."""
+
+    def __init__(
+        self,
+        name: str,
+        blockmap: BlockMap,
+        source: RangeSource,
+        medium: Medium,
+        frontier: Frontier,
+        counters: Counters,
+    ) -> None:
+        self._name = name
+        self._map = blockmap
+        self._source = source
+        self._medium = medium
+        self._frontier = frontier
+        self._counters = counters
+
+    def fetch_missing(self) -> None:
+        failures = 0
+        while self._frontier.missing() >= 0:
+            before = self._frontier.count_missing()
+            try:
+                self._round()
+            except CutShort:
+                # What came before the cut is on the medium; only the rest is asked for again.
+                failures = 0 if self._frontier.count_missing() < before else failures + 1
+                if failures > RESUMES:
+                    raise
+            else:
+                if self._frontier.count_missing() == before:
+                    raise CutShort(f"{self._name}: the server does not send what it was asked for.")
+
+    def _round(self) -> None:
+        spans = list(wanted_spans(self._map, self._all_right))
+        requests = requests_for(spans, together=self._source.whole_only)
+        waiting: Channel[Request] = Channel(WORKERS)
+        with Crew(waiting) as crew:
+            for number in range(min(WORKERS, len(requests))):
+                crew.start(lambda: self._work(waiting), f"fetch-{number}")
+            for request in requests:
+                waiting.put(request)
+            waiting.close()
+
+    def _all_right(self, first: int, count: int) -> bool:
+        missing = self._frontier.missing(first)
+        return missing < 0 or missing >= first + count
+
+    def _work(self, waiting: Channel[Request]) -> None:
+        decode = SpanDecoder(self._map, self._name).decode
+        buffer = aligned(PIECE)
+        for request in waiting:
+            cutter = SpanCutter(request.spans)
+            for piece in self._source.fetch(request.ranges):
+                self._counters.add(received=len(piece.data))
+                for span, packed in cutter.feed(piece):
+                    self._write(span, memoryview(decode(span, packed)), buffer)
+                if not cutter.missing():
+                    break
+
+    def _write(self, span: Span, raw: memoryview, buffer: memoryview) -> None:
+        """Write the blocks of a span that are not right yet, consecutive ones together."""
+        self._counters.add(decoded=len(raw))
+        block = span.first
+        end = span.first + span.blocks
+        while 0 <= (block := self._frontier.missing(block)) < end:
+            stop = self._frontier.right(block)
+            stop = end if stop < 0 else min(stop, end, block + (PIECE >> BLOCK_SHIFT))
+            stop = min(stop, block + (PIECE >> BLOCK_SHIFT), end)
+            piece = raw[(block - span.first) * BLOCK : (stop - span.first) * BLOCK]
+            buffer[: len(piece)] = piece
+            self._medium.write(block * BLOCK, buffer[: len(piece)])
+            self._counters.add(written=len(piece))
+            self._frontier.mark(block, stop - block)
+            block = stop

@@ -1,0 +1,192 @@
+"""An image from a known base: the delta is decoded in one stream, copies come from the active set.
+
+Memory is one window of zstd and some buffers, whatever the delta says. The base is not hashed
+first: if it is another one, the image that comes out is not the signed one, and is fetched
+another way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from updog.blockmap import BLOCK, blocks_in
+from updog.deltaformat import (
+    HEADER_LENGTH,
+    RECORD_LENGTH,
+    DeltaHeader,
+    Kind,
+    Record,
+    parse_header,
+    parse_record,
+)
+from updog.errors import TargetMismatch
+from updog.pipeline.adaptive import MisledError
+from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.counters import Counters
+from updog.pipeline.decoders import ZstdDecoder
+from updog.pipeline.direct import Medium
+from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
+from updog.pipeline.frontier import Frontier
+from updog.pipeline.looks import Looks
+from updog.pipeline.proof import Proof
+from updog.pipeline.stages import Channel, Crew
+from updog.pipeline.writer import PieceWriter
+from updog.stream import Tally, algorithms_in, cap
+
+_CHUNKS_WAITING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A delta target.
+
+    Attributes:
+        signed: its own length and hashes.
+        receive: starts the transfer.
+    """
+
+    signed: Signed
+    receive: Callable[[], Iterable[bytes]]
+
+
+def install(
+    image: Signed,
+    delta: Delta,
+    base: Medium,
+    medium: Medium,
+    *,
+    report: Report = silent,
+    read_back: ReadBack = ReadBack.ALWAYS,
+) -> Done:
+    """Make the medium hold an image, from a base and its delta.
+
+    Args:
+        image: the signed facts of the image.
+        delta: the delta.
+        base: the active partition.
+        medium: where to write.
+        report: told what has moved.
+        read_back: see `ReadBack`.
+
+    Raises:
+        MisledError: another image came out, so the base is not what the delta was made for.
+        TargetMismatch: the delta is not what was signed.
+        UpdogError: the transfer failed.
+        DeviceError: a device failed.
+    """
+    name = delta.signed.name
+    counters = Counters(report)
+    arrived = Tally(algorithms_in(delta.signed.hashes, name))
+    chunks = _counted(cap(delta.receive(), delta.signed.packed_length, name), arrived, counters)
+    start, chunks = _split(chunks, HEADER_LENGTH)
+    header = parse_header(start, name)
+    _check_images(header, image, base, medium, name)
+    frontier = Frontier(blocks_in(header.raw_length))
+    proof = Proof(medium, frontier)
+    writer = PieceWriter(medium, frontier, counters, Looks())
+    builder = _Builder(header, name, base, writer, counters)
+    waiting: Channel[bytes] = Channel(_CHUNKS_WAITING)
+    with Crew(frontier, waiting) as crew:
+        if read_back is ReadBack.ALWAYS:
+            crew.start(proof.follow, "proof")
+        with Crew(waiting) as building:
+            building.start(lambda: builder.run(waiting), "build")
+            for chunk in chunks:
+                waiting.put(chunk)
+            waiting.close()
+        arrived.check(name, delta.signed.packed_length, delta.signed.hashes)
+        medium.flush()
+        frontier.finish(header.raw_length)
+    expected = header.raw_sha256.hex()
+    found = proof.hex() if read_back is ReadBack.ALWAYS else expected
+    if found != expected:
+        raise MisledError(f"{name}: another image came out of it; its base is not the one here.")
+    return Done(image.name, Way.DELTA, header.raw_length, expected, found, counters.moved())
+
+
+def _counted(chunks: Iterable[bytes], arrived: Tally, counters: Counters) -> Iterator[bytes]:
+    for chunk in arrived.through(chunks):
+        counters.add(received=len(chunk))
+        yield chunk
+
+
+def _split(chunks: Iterator[bytes], count: int) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes of a stream, and what follows them."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= count:
+            break
+    return held[:count], chain((held[count:],) if held[count:] else (), chunks)
+
+
+def _check_images(
+    header: DeltaHeader, image: Signed, base: Medium, medium: Medium, name: str
+) -> None:
+    same = image.raw_length in {None, header.raw_length}
+    if not same or image.raw_sha256 not in {None, header.raw_sha256.hex()}:
+        raise TargetMismatch(f"{name} makes another image than {image.name}.")
+    if header.raw_length > medium.size:
+        raise TargetMismatch(f"{image.name} does not fit: its place has {medium.size} bytes.")
+    if header.base_length > base.size:
+        raise TargetMismatch(f"{name} needs a base of {header.base_length} bytes.")
+
+
+class _Builder:
+    """Carries the records out, one after the other."""
+
+    def __init__(
+        self,
+        header: DeltaHeader,
+        name: str,
+        base: Medium,
+        writer: PieceWriter,
+        counters: Counters,
+    ) -> None:
+        self._header = header
+        self._name = name
+        self._base = base
+        self._writer = writer
+        self._counters = counters
+        self._buffer = aligned(PIECE)
+        self._done = 0
+
+    def run(self, waiting: Channel[bytes]) -> None:
+        chunks = iter(waiting)
+        stream = ZstdDecoder(chunks, self._name)
+        head = memoryview(bytearray(RECORD_LENGTH))
+        while self._done < blocks_in(self._header.raw_length):
+            self._fill(stream, head)
+            record = parse_record(bytes(head), self._done, self._header, self._name)
+            self._carry_out(record, stream)
+            self._done += record.count
+        if stream.read_into(head):
+            raise TargetMismatch(f"{self._name} goes on after the end of its image.")
+        deque(chunks, maxlen=0)
+
+    def _carry_out(self, record: Record, stream: ZstdDecoder) -> None:
+        start = self._done * BLOCK
+        end = min(start + record.count * BLOCK, self._header.raw_length)
+        for offset in range(start, end, PIECE):
+            count = min(PIECE, end - offset)
+            self._writer.put(offset, self._piece(record, stream, offset - start, count))
+
+    def _piece(self, record: Record, stream: ZstdDecoder, at: int, count: int) -> memoryview:
+        piece = self._buffer[:count]
+        if record.kind is Kind.COPY:
+            piece = self._base.read(record.source * BLOCK + at, count, self._buffer)
+            self._counters.add(copied=count)
+        elif record.kind is Kind.ZERO:
+            piece[:] = bytes(count)
+            self._counters.add(zeroed=count)
+        else:
+            self._fill(stream, piece)
+            self._counters.add(decoded=count)
+        return piece
+
+    def _fill(self, stream: ZstdDecoder, view: memoryview) -> None:
+        if stream.read_into(view) != len(view):
+            raise TargetMismatch(f"{self._name} ends before its image does.")

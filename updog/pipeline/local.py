@@ -1,0 +1,214 @@
+"""Blocks that need no network: zeros, and those that the active partition holds anywhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, BlockMap
+from updog.pipeline.buffers import aligned
+from updog.pipeline.counters import Counters
+from updog.pipeline.direct import Medium
+from updog.pipeline.frontier import Frontier
+from updog.pipeline.looks import Looks
+from updog.pipeline.scan import REGION, hashes_of
+from updog.pipeline.stages import Channel, Crew
+from updog.pipeline.writer import PieceWriter
+
+AT_ONCE = 1 << 15
+"""Missing blocks that are looked up together: this bounds the memory of the look-up."""
+WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive blocks of the image, and where the active partition has them.
+
+    Attributes:
+        target: first block in the image.
+        source: first block on the active partition.
+        count: how many.
+    """
+
+    target: int
+    source: int
+    count: int
+
+
+def missing_runs(frontier: Frontier, blocks: int) -> Iterator[tuple[int, int]]:
+    """First block and count of each gap."""
+    first = frontier.missing()
+    while 0 <= first < blocks:
+        end = frontier.right(first)
+        end = blocks if end < 0 else end
+        yield first, end - first
+        first = frontier.missing(end)
+
+
+def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters: Counters) -> None:
+    """Write the blocks that are all zero.
+
+    Raises:
+        DeviceError: the device failed.
+    """
+    zeros = aligned(REGION * BLOCK)
+    writer = PieceWriter(medium, frontier, counters, Looks())
+    for first, count in list(missing_runs(frontier, blockmap.blocks)):
+        for run_first, run_count in _zero_runs(blockmap, first, count):
+            for at in range(run_first, run_first + run_count, REGION):
+                size = min(REGION, run_first + run_count - at)
+                writer.put(at * BLOCK, zeros[: size * BLOCK])
+                counters.add(zeroed=size * BLOCK)
+
+
+def _zero_runs(blockmap: BlockMap, first: int, count: int) -> Iterator[tuple[int, int]]:
+    zero = int.from_bytes(ZERO_HASH, sys.byteorder)
+    words = _words(blockmap.hashes)
+    start = -1
+    for block in range(first, first + count):
+        is_zero = words[block] == zero
+        if is_zero and start < 0:
+            start = block
+        elif not is_zero and start >= 0:
+            yield start, block - start
+            start = -1
+    if start >= 0:
+        yield start, first + count - start
+
+
+def copy_runs(blockmap: BlockMap, frontier: Frontier, active: memoryview) -> Iterator[Run]:
+    """Find the missing blocks on the active partition, by its hashes.
+
+    Args:
+        blockmap: of the wanted image.
+        frontier: what is right already.
+        active: 8 bytes for each block of the active partition; not trusted.
+    """
+    here = _words(active)
+    for wanted in _portions(blockmap, frontier):
+        places = {word: at for at, word in enumerate(here) if word in wanted}
+        words = _words(blockmap.hashes)
+        found = ((n, places[words[n]]) for n in sorted(_flat(wanted)) if words[n] in places)
+        yield from _joined(found)
+
+
+def _portions(blockmap: BlockMap, frontier: Frontier) -> Iterator[dict[int, int | list[int]]]:
+    """The missing blocks by hash, a bounded number at a time."""
+    words = _words(blockmap.hashes)
+    held: dict[int, int | list[int]] = {}
+    size = 0
+    for first, count in list(missing_runs(frontier, blockmap.blocks)):
+        for block in range(first, first + count):
+            _add(held, words[block], block)
+            size += 1
+            if size == AT_ONCE:
+                yield held
+                held, size = {}, 0
+    if held:
+        yield held
+
+
+def _add(held: dict[int, int | list[int]], word: int, block: int) -> None:
+    before = held.setdefault(word, block)
+    if isinstance(before, list):
+        before.append(block)
+    elif before != block:
+        held[word] = [before, block]
+
+
+def _flat(held: dict[int, int | list[int]]) -> Iterator[int]:
+    for blocks in held.values():
+        if isinstance(blocks, list):
+            yield from blocks
+        else:
+            yield blocks
+
+
+def _joined(found: Iterator[tuple[int, int]]) -> Iterator[Run]:
+    run: Run | None = None
+    for target, source in found:
+        if run is not None and _continues(run, target, source):
+            run = Run(run.target, run.source, run.count + 1)
+            continue
+        if run is not None:
+            yield run
+        run = Run(target, source, 1)
+    if run is not None:
+        yield run
+
+
+def _continues(run: Run, target: int, source: int) -> bool:
+    return (
+        run.count < REGION and target == run.target + run.count and source == run.source + run.count
+    )
+
+
+def _words(hashes: memoryview) -> memoryview:
+    whole = len(hashes) - len(hashes) % HASH_LENGTH
+    return hashes[:whole].cast("Q")
+
+
+class Copier:
+    """Copies runs from the active partition; each block is believed only by its hash.
+
+    Args:
+        active: where to read.
+        medium: where to write.
+        blockmap: of the wanted image.
+        frontier: told what is right.
+        counters: told what was copied.
+    """
+
+    def __init__(
+        self,
+        active: Medium,
+        medium: Medium,
+        blockmap: BlockMap,
+        frontier: Frontier,
+        counters: Counters,
+    ) -> None:
+        self._active = active
+        self._medium = medium
+        self._map = blockmap
+        self._frontier = frontier
+        self._counters = counters
+
+    def copy(self, runs: Iterator[Run]) -> None:
+        """Copy on some threads at once.
+
+        Raises:
+            DeviceError: a device failed.
+        """
+        waiting: Channel[Run] = Channel(4 * WORKERS)
+        with Crew(waiting) as crew:
+            for number in range(WORKERS):
+                crew.start(lambda: self._work(waiting), f"copy-{number}")
+            for run in runs:
+                waiting.put(run)
+            waiting.close()
+
+    def _work(self, runs: Channel[Run]) -> None:
+        buffer = aligned(REGION * BLOCK)
+        for run in runs:
+            if (run.source + run.count) * BLOCK <= self._active.size:
+                self._one(run, buffer)
+
+    def _one(self, run: Run, buffer: memoryview) -> None:
+        data = self._active.read(run.source * BLOCK, run.count * BLOCK, buffer)
+        expected = self._map.hashes[
+            run.target * HASH_LENGTH : (run.target + run.count) * HASH_LENGTH
+        ]
+        found = hashes_of(data)
+        if found == expected:
+            self._write(run.target, data)
+            return
+        for at in range(run.count):
+            place = slice(at * HASH_LENGTH, (at + 1) * HASH_LENGTH)
+            if found[place] == expected[place]:
+                self._write(run.target + at, data[at * BLOCK : (at + 1) * BLOCK])
+
+    def _write(self, first: int, data: memoryview) -> None:
+        self._medium.write(first * BLOCK, data)
+        self._frontier.mark(first, len(data) // BLOCK)
+        self._counters.add(copied=len(data), written=len(data))

@@ -1,0 +1,33 @@
+"""Where the published bytes of an image come from, in ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from updog.pipeline.multipart import Piece
+from updog.pipeline.ranges import Range
+
+
+class RangeSource(Protocol):
+    """One published file; may be used by several threads at once."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+
+    @property
+    def whole_only(self) -> bool:
+        """Whether the server has shown that it knows no ranges: ask once, for everything."""
+
+    def fetch(self, wanted: Sequence[Range]) -> Iterator[Piece]:
+        """Give the bytes of ascending ranges, with their places.
+
+        A server is free to send more than was asked for, up to the whole file, so other bytes may
+        come too: the caller takes what it can use, from wherever it can use it.
+
+        Raises:
+            UnreachableError: no usable answer.
+            CutShort: the transfer broke off, or the server was found to know no ranges; what was
+                given out counts, and another round gives the rest.
+        """

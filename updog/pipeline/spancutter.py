@@ -1,0 +1,51 @@
+"""Spans of a block map, cut out of bytes that arrive in ranges. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from updog.blockmap import Span
+from updog.pipeline.multipart import Piece
+
+
+class SpanCutter:
+    """Collects wanted spans; every other byte is dropped.
+
+    Args:
+        wanted: ascending.
+    """
+
+    def __init__(self, wanted: Sequence[Span]) -> None:
+        self._wanted = wanted
+        self._next = 0
+        longest = max((span.length for span in wanted), default=0)
+        self._memory = memoryview(bytearray(longest))
+        self._held = 0
+
+    def missing(self) -> Sequence[Span]:
+        """What has not been given out yet."""
+        return self._wanted[self._next :]
+
+    def feed(self, piece: Piece) -> Iterator[tuple[Span, memoryview]]:
+        """Take bytes with their place; they ascend, apart from gaps.
+
+        A piece that leaves a gap inside a span loses that span's beginning: the span stays missing,
+        and so do those after it, until the caller asks for them again.
+
+        Returns:
+            Spans as they are stored, each valid until the next one is asked for.
+        """
+        offset, data = piece.offset, memoryview(piece.data)
+        while self._next < len(self._wanted):
+            span = self._wanted[self._next]
+            reached = span.offset + self._held
+            if offset > reached or offset + len(data) <= reached:
+                return
+            fresh = data[reached - offset : span.offset + span.length - offset]
+            self._memory[self._held : self._held + len(fresh)] = fresh
+            self._held += len(fresh)
+            if self._held < span.length:
+                return
+            self._held = 0
+            self._next += 1
+            yield span, self._memory[: span.length]
