@@ -7,7 +7,7 @@ from pathlib import Path
 
 from partitions.blockio import Extent
 from partitions.bootflags import BootFlags
-from partitions.layout import Slot
+from partitions.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,21 @@ second (formats 9.3). A disk with one of each has set A only.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Self
 
 from partitions.errors import LayoutError, NoInactiveSet
 from partitions.gpt import Table
 from partitions.guid import PartitionType
+from partitions.slot import Slot
 
-
-class Slot(StrEnum):
-    """The name of a partition set."""
-
-    A = "A"
-    B = "B"
-
-    @property
-    def other(self) -> Slot:
-        """The name of the other set."""
-        return Slot.B if self is Slot.A else Slot.A
+__all__ = [
+    "Layout",
+    "PartitionSet",
+    "Slot",
+    "discover",
+    "numbers_of",
+    "with_active",
+]
 
 
 @dataclass(frozen=True, slots=True)

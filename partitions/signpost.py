@@ -19,7 +19,7 @@ from partitions.bootcontrol import BootStatus, GptBootControl
 from partitions.bootflags import MAX_TRIES
 from partitions.bootreport import Labels, boot_tree, status_lines, version_lines
 from partitions.errors import PartitionError
-from partitions.layout import Slot
+from partitions.slot import Slot
 from partitions.sysfs import Located, device_of, from_disk, locate
 
 Labeller: TypeAlias = Callable[[BootStatus], Labels]

@@ -21,7 +21,7 @@ from types import MappingProxyType
 
 from partitions.deviceerrors import reporting
 from partitions.errors import DiscoveryError
-from partitions.layout import Slot
+from partitions.slot import Slot
 
 WAY_OUT = "name the disk and the running set: 'disk' and 'active' in the configuration, or --disk"
 

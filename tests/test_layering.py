@@ -29,6 +29,7 @@ PURE = {
     "partitions.guid",
     "partitions.layout",
     "partitions.plan",
+    "partitions.slot",
     "repo_tools.edits",
     "updog.blockmap",
     "updog.delegations",

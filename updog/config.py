@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from partitions.layout import Slot
+from partitions.slot import Slot
 from updog import config_values as values
 from updog.errors import ConfigError, PermissionDenied
 from updog.settings import Boot, Download, Paths, Settings

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from partitions.layout import Slot
+from partitions.slot import Slot
 from updog.version import Version
 from waves.duration import parse_offset
 

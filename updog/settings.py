@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from partitions.layout import Slot
+from partitions.slot import Slot
 from updog.version import Version
 
 
