@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 from updog.config import DEFAULT_PATH
+from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
 from updog.logs import LEVELS
 from updog.version import Version
@@ -94,6 +95,29 @@ def _add_selecting(commands: _Commands) -> None:
     _reboot_flag(update)
     text = "cache migrations, manifest and metadata of the next update; leaves the disk alone"
     _choice_flags(_command(commands, "prepare", text))
+    _add_bundle(commands)
+
+
+def _add_bundle(commands: _Commands) -> None:
+    """Commands on repositories that are carried by hand."""
+    text = "carry updates to machines without a network"
+    actions = _command(commands, "bundle", text).add_subparsers(
+        dest="action", metavar="ACTION", required=True
+    )
+    export = _command(actions, "export", "write one version with all it takes into one file")
+    export.set_defaults(command="bundle")
+    export.add_argument("file", type=Path, metavar="FILE", help="the tar file to write")
+    export.add_argument(
+        "-i",
+        "--image",
+        "--version",
+        type=_version,
+        metavar="VERSION",
+        help="exactly this version; default: the highest",
+    )
+    export.add_argument("--variant", metavar="NAME", help="carry for another variant")
+    _source_flag(export)
+    export.add_argument("--force", action="store_true", help="replace FILE if it is there")
 
 
 def _add_switching(commands: _Commands) -> None:
@@ -112,6 +136,8 @@ def _add_telling(commands: _Commands) -> None:
     why = _command(commands, "why", "explain which update would be chosen and why the others not")
     _choice_flags(why)
     _json_flag(why)
+    text = "prove on a copy of a disk that no power cut leaves it unbootable"
+    crashtest.add_flags(_command(commands, "crashtest", text))
 
 
 def _choice_flags(parser: Parser) -> None:
@@ -127,6 +153,17 @@ def _choice_flags(parser: Parser) -> None:
         help="do not wait for this host's turn",
     )
     parser.add_argument("--variant", metavar="NAME", help="choose for another variant")
+    _source_flag(parser)
+
+
+def _source_flag(parser: Parser) -> None:
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="PATH",
+        help="use this bundle or directory instead of the network",
+    )
 
 
 def _json_flag(parser: Parser) -> None:

@@ -18,8 +18,10 @@ from updog.settings import Settings
 
 if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
+    from updog.install import Progress
     from updog.select import Declined
     from updog.update import Environment, Installed, Wish
+    from updog.way import Way
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,17 @@ def cmd_prepare(args: Namespace) -> int:
         _print(f"Update prepared: {report.update_line(result.update)}")
     else:
         _decline(args, "No update required", result)
+    return 0
+
+
+def cmd_bundle(args: Namespace) -> int:
+    """Write an update with all it takes into one file, to be carried."""
+    from updog import report
+    from updog.offline.export import export
+
+    way = _way(args)
+    done = export(way, args.file, version=args.image, replace=args.force, progress=_progress(args))
+    _print(f"Bundle written: {done.path}: {report.update_line(done.update)}, {done.length} bytes")
     return 0
 
 
@@ -133,17 +146,26 @@ def cmd_why(args: Namespace) -> int:
     return findings.exit_code
 
 
+def cmd_crashtest(args: Namespace) -> int:
+    """Explore every disk that a power cut could leave."""
+    from updog.crashtest.command import run_parsed
+
+    return run_parsed(args)
+
+
 COMMANDS: Commands = {
     "check-update": cmd_check_update,
     "update": cmd_update,
     "update-image": cmd_update_image,
     "prepare": cmd_prepare,
+    "bundle": cmd_bundle,
     "update-apply": cmd_update_apply,
     "update-revert": cmd_update_revert,
     "rollback": cmd_rollback,
     "mark-successful": cmd_mark_successful,
     "status": cmd_status,
     "why": cmd_why,
+    "crashtest": cmd_crashtest,
 }
 
 
@@ -171,25 +193,39 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
 
 def _environment(args: Namespace) -> Environment:
     from partitions.device import open_device
-    from updog import host, network
+    from updog.update import Environment
+
+    way = _way(args)
+    return Environment(
+        settings=way.settings,
+        host=way.host,
+        now=way.now,
+        fetcher=way.fetcher,
+        open_device=open_device,
+        control=_control(way.settings),
+        grace=way.grace,
+        starting=lambda update: _remark(args, f"Starting update to {update.version}"),
+        progress=_progress(args),
+    )
+
+
+def _way(args: Namespace) -> Way:
+    from updog import host, way
+    from updog.clock import SystemClock
+
+    settings = config.load(args.config)
+    who = host.read_host(settings, variant=args.variant)
+    return way.way(settings, who, SystemClock().now(), args.source)
+
+
+def _progress(args: Namespace) -> Progress:
     from updog.clock import SystemClock
     from updog.install import silent
     from updog.progress import ProgressLine
-    from updog.update import Environment
 
-    settings, clock = config.load(args.config), SystemClock()
-    watched = sys.stderr.isatty() and not args.quiet
-    width = shutil.get_terminal_size().columns
-    return Environment(
-        settings=settings,
-        host=host.read_host(settings, variant=args.variant),
-        now=clock.now(),
-        fetcher=network.fetcher(settings),
-        open_device=open_device,
-        control=_control(settings),
-        starting=lambda update: _remark(args, f"Starting update to {update.version}"),
-        progress=ProgressLine(sys.stderr, clock, width) if watched else silent,
-    )
+    if args.quiet or not sys.stderr.isatty():
+        return silent
+    return ProgressLine(sys.stderr, SystemClock(), shutil.get_terminal_size().columns)
 
 
 def _wish(args: Namespace) -> Wish:

@@ -1,0 +1,60 @@
+"""Which way a run meets the repository: over the network, or in what was carried here by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from updog.body import Fetcher
+from updog.select import Host
+from updog.settings import Settings
+
+_NO_GRACE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Everything to meet a repository with (`updog.update.Visitor`).
+
+    Attributes:
+        settings: the configuration; for a carried repository, with its addresses.
+        host: who asks.
+        now: the time of the whole run.
+        fetcher: the way to the repository.
+        grace: how long past its expiry metadata is believed.
+    """
+
+    settings: Settings
+    host: Host
+    now: datetime
+    fetcher: Fetcher
+    grace: timedelta
+
+
+def way(settings: Settings, host: Host, now: datetime, source: Path | None) -> Way:
+    """Choose the way.
+
+    Args:
+        settings: the configuration.
+        host: who asks.
+        now: the time of the whole run.
+        source: a bundle or a directory, or None for the network.
+
+    Raises:
+        UpdogError: the source cannot be used, or a certificate of the configuration is missing.
+    """
+    if source is None:
+        from updog import network  # noqa: PLC0415 - start-up: what is carried needs none
+
+        return Way(settings, host, now, network.fetcher(settings), _NO_GRACE)
+    return _carried(settings, host, now, source)
+
+
+def _carried(settings: Settings, host: Host, now: datetime, path: Path) -> Way:
+    from updog.offline import carried, sources  # noqa: PLC0415 - start-up: most runs carry nothing
+
+    source = sources.open_source(path)
+    urls = carried.find_urls(source, host.variant, host.arch)
+    there = replace(settings, metadata_base_url=urls.metadata, targets_base_url=urls.targets)
+    return Way(there, host, now, carried.CarriedFetcher(source), settings.freshness)
