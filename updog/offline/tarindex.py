@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from updog.errors import DataError
 
 BLOCK = 512
-MAX_HEADERS = 1 << 16
+MAX_HEADERS = 1 << 14
 MAX_EXTENSION = 64 << 10
 """Bytes of one extended header, which hold little more than a long name."""
 MAX_SIZE = 1 << 50
@@ -148,14 +148,16 @@ def _extend(extended: _Extended, kind: bytes, data: bytes) -> None:
 
 def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The records of a pax header: ``LENGTH KEY=VALUE`` and a line feed, LENGTH counting all."""
-    while data:
-        told, space, _ = data[:20].partition(b" ")
-        length = _decimal(told) if space else 0
-        record, data = data[len(told) + 1 : length], data[length:]
+    position = 0
+    while position < len(data):
+        told, space, _ = data[position : position + 20].partition(b" ")
+        end = position + (_decimal(told) if space else 0)
+        record = data[position + len(told) + 1 : end]
         key, equals, value = record.partition(b"=")
-        if not record.endswith(b"\n") or not equals:
+        if end > len(data) or not record.endswith(b"\n") or not equals:
             raise DataError("it has an extended header that is damaged: copy it again")
         yield key, value[:-1]
+        position = end
 
 
 def _decimal(text: bytes) -> int:
