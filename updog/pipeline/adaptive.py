@@ -7,7 +7,7 @@ order of their costs. At the end the whole image is read back, whatever its bloc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from updog.blockmap import BLOCK, BLOCK_SHIFT, BlockMap, Span
@@ -136,9 +136,11 @@ def _take_local(
     Copier(base.medium, medium, blockmap, frontier, counters).copy(runs)
 
 
-def wanted_spans(blockmap: BlockMap, is_right: Callable[[int, int], bool]) -> Iterator[Span]:
+def wanted_spans(blockmap: BlockMap, frontier: Frontier) -> Iterator[Span]:
     """The spans of which not every block is right."""
-    return (span for span in blockmap.spans() if not is_right(span.first, span.blocks))
+    for span in blockmap.spans():
+        if 0 <= frontier.missing(span.first) < span.first + span.blocks:
+            yield span
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ class _Network:
                     raise CutShort(f"{self._name}: the server does not send what it was asked for.")
 
     def _round(self) -> None:
-        spans = list(wanted_spans(self._map, self._all_right))
+        spans = list(wanted_spans(self._map, self._frontier))
         requests = requests_for(spans, together=self._source.whole_only)
         waiting: Channel[Request] = Channel(WORKERS)
         with Crew(waiting) as crew:
@@ -232,16 +234,13 @@ class _Network:
                 waiting.put(request)
             waiting.close()
 
-    def _all_right(self, first: int, count: int) -> bool:
-        missing = self._frontier.missing(first)
-        return missing < 0 or missing >= first + count
-
     def _work(self, waiting: Channel[Request]) -> None:
         decode = SpanDecoder(self._map, self._name).decode
         buffer = aligned(PIECE)
         for request in waiting:
             cutter = SpanCutter(request.spans)
             for piece in self._source.fetch(request.ranges):
+                waiting.check()
                 self._counters.add(received=len(piece.data))
                 for span, packed in cutter.feed(piece):
                     self._write(span, memoryview(decode(span, packed)), buffer)

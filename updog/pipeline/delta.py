@@ -1,6 +1,6 @@
-"""An image from a known base: the delta is decoded in one stream, copies come from the active set.
+"""An image from a known base: new content comes with the delta, copies from the active set.
 
-Memory is one window of zstd and some buffers, whatever the delta says. The base is not hashed
+Memory is one segment and its part of the base, whatever the delta says. The base is not hashed
 first: if it is another one, the image that comes out is not the signed one, and is fetched
 another way.
 """
@@ -12,21 +12,27 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+import zstandard
+
 from updog.blockmap import BLOCK, blocks_in
 from updog.deltaformat import (
     HEADER_LENGTH,
-    RECORD_LENGTH,
+    MAX_PLAN,
+    PREFIX_BLOCKS,
+    SEGMENT_LENGTH,
     DeltaHeader,
     Kind,
     Record,
+    built,
     parse_header,
-    parse_record,
+    parse_records,
+    parse_segment,
 )
 from updog.errors import TargetMismatch
 from updog.pipeline.adaptive import MisledError
 from updog.pipeline.buffers import PIECE, aligned
 from updog.pipeline.counters import Counters
-from updog.pipeline.decoders import ZstdDecoder
+from updog.pipeline.decoders import WINDOW, PieceDecoder
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
 from updog.pipeline.frontier import Frontier
@@ -136,7 +142,7 @@ def _check_images(
 
 
 class _Builder:
-    """Carries the records out, one after the other."""
+    """Carries the segments out, one after the other."""
 
     def __init__(
         self,
@@ -152,29 +158,63 @@ class _Builder:
         self._writer = writer
         self._counters = counters
         self._buffer = aligned(PIECE)
+        self._prefix = aligned(PREFIX_BLOCKS * BLOCK)
         self._done = 0
 
     def run(self, waiting: Channel[bytes]) -> None:
+        """Make the image, and take the stream to its end."""
         chunks = iter(waiting)
-        stream = ZstdDecoder(chunks, self._name)
-        head = memoryview(bytearray(RECORD_LENGTH))
+        stream = PieceDecoder(chunks)
         while self._done < blocks_in(self._header.raw_length):
-            self._fill(stream, head)
-            record = parse_record(bytes(head), self._done, self._header, self._name)
-            self._carry_out(record, stream)
-            self._done += record.count
-        if stream.read_into(head):
+            plan_length, content_length = parse_segment(
+                self._exactly(stream, SEGMENT_LENGTH), self._name
+            )
+            plan = self._unpacked(self._exactly(stream, plan_length), MAX_PLAN)
+            records = parse_records(plan, self._done, self._header, self._name)
+            self._carry_out(records, self._content(records, stream, content_length))
+        if stream.read_into(self._buffer):
             raise TargetMismatch(f"{self._name} goes on after the end of its image.")
         deque(chunks, maxlen=0)
 
-    def _carry_out(self, record: Record, stream: ZstdDecoder) -> None:
-        start = self._done * BLOCK
-        end = min(start + record.count * BLOCK, self._header.raw_length)
-        for offset in range(start, end, PIECE):
-            count = min(PIECE, end - offset)
-            self._writer.put(offset, self._piece(record, stream, offset - start, count))
+    def _content(
+        self, records: tuple[Record, ...], stream: PieceDecoder, length: int
+    ) -> memoryview:
+        """The new bytes of a segment, unpacked against its part of the base."""
+        packed = self._exactly(stream, length)
+        wanted = self._new_length(records)
+        filled = 0
+        for record in records:
+            if record.kind is Kind.PREFIX:
+                size = record.count * BLOCK
+                place = self._prefix[filled : filled + size]
+                self._base.read(record.source * BLOCK, size, place)
+                filled += size
+        content = self._unpacked(packed, wanted, bytes(self._prefix[:filled])) if packed else b""
+        if len(content) != wanted:
+            raise MisledError(f"{self._name}: a segment has another length than its plan says.")
+        self._counters.add(decoded=wanted)
+        return memoryview(content)
 
-    def _piece(self, record: Record, stream: ZstdDecoder, at: int, count: int) -> memoryview:
+    def _new_length(self, records: tuple[Record, ...]) -> int:
+        end = (self._done + built(records)) * BLOCK
+        blocks = sum(one.count for one in records if one.kind is Kind.NEW)
+        last_is_new = bool(records) and records[-1].kind is Kind.NEW
+        return blocks * BLOCK - (max(0, end - self._header.raw_length) if last_is_new else 0)
+
+    def _carry_out(self, records: tuple[Record, ...], content: memoryview) -> None:
+        for record in records:
+            if record.kind is Kind.PREFIX:
+                continue
+            start = self._done * BLOCK
+            end = min(start + record.count * BLOCK, self._header.raw_length)
+            for offset in range(start, end, PIECE):
+                count = min(PIECE, end - offset)
+                self._writer.put(offset, self._piece(record, content, offset - start, count))
+            if record.kind is Kind.NEW:
+                content = content[end - start :]
+            self._done += record.count
+
+    def _piece(self, record: Record, content: memoryview, at: int, count: int) -> memoryview:
         piece = self._buffer[:count]
         if record.kind is Kind.COPY:
             piece = self._base.read(record.source * BLOCK + at, count, self._buffer)
@@ -183,10 +223,32 @@ class _Builder:
             piece[:] = bytes(count)
             self._counters.add(zeroed=count)
         else:
-            self._fill(stream, piece)
-            self._counters.add(decoded=count)
+            piece[:] = content[at : at + count]
         return piece
 
-    def _fill(self, stream: ZstdDecoder, view: memoryview) -> None:
-        if stream.read_into(view) != len(view):
-            raise TargetMismatch(f"{self._name} ends before its image does.")
+    def _unpacked(self, packed: bytes, most: int, prefix: bytes = b"") -> bytes:
+        """Decode one frame of at most that many bytes.
+
+        The library makes room for as much as the frame says, so the frame is asked first.
+        """
+        try:
+            if not 0 <= zstandard.frame_content_size(packed) <= most:
+                raise TargetMismatch(f"{self._name} has a frame of an impossible size.")
+            return _context(prefix).decompress(packed)
+        except zstandard.ZstdError as error:
+            # The base takes part in decoding, so this can be its fault as well as the delta's.
+            raise MisledError(f"{self._name} cannot be unpacked here: {error}") from error
+
+    def _exactly(self, stream: PieceDecoder, length: int) -> bytes:
+        found = bytearray(length)
+        with memoryview(found) as view:
+            if stream.read_into(view) != length:
+                raise TargetMismatch(f"{self._name} ends before its image does.")
+        return bytes(found)
+
+
+def _context(prefix: bytes) -> zstandard.ZstdDecompressor:
+    if not prefix:
+        return zstandard.ZstdDecompressor(max_window_size=WINDOW)
+    reference = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    return zstandard.ZstdDecompressor(dict_data=reference, max_window_size=WINDOW)

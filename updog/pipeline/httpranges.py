@@ -31,12 +31,16 @@ class HttpRanges:
     Args:
         ask: how to send a request.
         name: of the target, for messages.
+        spend: told of each byte before it is passed on; may wait, to keep to a rate.
     """
 
-    def __init__(self, ask: Ask, name: str) -> None:
+    def __init__(
+        self, ask: Ask, name: str, spend: Callable[[int], object] = lambda _count: None
+    ) -> None:
         self.requests = 0
         self.whole_only = False
         self._ask = ask
+        self._spend = spend
         self._name = name
         self._many = True
         self._lock = threading.Lock()
@@ -96,6 +100,7 @@ class HttpRanges:
     def _chunks(self, answer: Answer) -> Iterator[bytes]:
         try:
             while chunk := answer.read1(_CHUNK):
+                self._spend(len(chunk))
                 yield chunk
         except WireError as error:
             raise CutShort(f"{self._name} stopped before its end: {error}") from error

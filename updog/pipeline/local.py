@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, BlockMap
 from updog.pipeline.buffers import aligned
@@ -54,27 +55,24 @@ def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters
     """
     zeros = aligned(REGION * BLOCK)
     writer = PieceWriter(medium, frontier, counters, Looks())
-    for first, count in list(missing_runs(frontier, blockmap.blocks)):
-        for run_first, run_count in _zero_runs(blockmap, first, count):
-            for at in range(run_first, run_first + run_count, REGION):
-                size = min(REGION, run_first + run_count - at)
-                writer.put(at * BLOCK, zeros[: size * BLOCK])
-                counters.add(zeroed=size * BLOCK)
+    for first, count in zero_runs(blockmap, frontier):
+        for at in range(first, first + count, REGION):
+            size = min(REGION, first + count - at)
+            writer.put(at * BLOCK, zeros[: size * BLOCK])
+            counters.add(zeroed=size * BLOCK)
 
 
-def _zero_runs(blockmap: BlockMap, first: int, count: int) -> Iterator[tuple[int, int]]:
+def zero_runs(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[int, int]]:
+    """First block and count of each run of missing blocks that are all zero."""
     zero = int.from_bytes(ZERO_HASH, sys.byteorder)
     words = _words(blockmap.hashes)
-    start = -1
-    for block in range(first, first + count):
-        is_zero = words[block] == zero
-        if is_zero and start < 0:
-            start = block
-        elif not is_zero and start >= 0:
-            yield start, block - start
-            start = -1
-    if start >= 0:
-        yield start, first + count - start
+    for first, count in list(missing_runs(frontier, blockmap.blocks)):
+        at = first
+        for is_zero, group in groupby(words[first : first + count], zero.__eq__):
+            length = sum(1 for _ in group)
+            if is_zero:
+                yield at, length
+            at += length
 
 
 def copy_runs(blockmap: BlockMap, frontier: Frontier, active: memoryview) -> Iterator[Run]:

@@ -56,6 +56,15 @@ class Channel(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
+    def check(self) -> None:
+        """For a stage that is busy for long between two items.
+
+        Raises:
+            Stopped: the work was given up.
+        """
+        if self._stopped:
+            raise Stopped
+
     def stop(self) -> None:
         """See `Stoppable`."""
         with self._changed:

@@ -1,0 +1,39 @@
+"""What a block map shows to be missing, before anything is fetched or written."""
+
+from __future__ import annotations
+
+from updog.blockmap import BLOCK, BlockMap
+from updog.pipeline.adaptive import requests_for, wanted_spans
+from updog.pipeline.counters import Counters
+from updog.pipeline.direct import Medium
+from updog.pipeline.frontier import Frontier
+from updog.pipeline.local import copy_runs, zero_runs
+from updog.pipeline.plan import Survey
+from updog.pipeline.scan import find_right
+
+
+def survey(blockmap: BlockMap, inactive: Medium | None, active: memoryview | None) -> Survey:
+    """Look at both partitions through the eyes of a map.
+
+    Args:
+        blockmap: of the wanted image.
+        inactive: the partition to write to; None to count on nothing there.
+        active: hashes of the active partition, kept or scanned; None for none.
+
+    Raises:
+        DeviceError: a device failed.
+    """
+    frontier = Frontier(blockmap.blocks)
+    if inactive is not None:
+        find_right(inactive, blockmap, frontier, Counters())
+    written = frontier.count_missing() * BLOCK
+    for first, count in zero_runs(blockmap, frontier):
+        frontier.mark(first, count)
+    copied = 0
+    for run in copy_runs(blockmap, frontier, active) if active is not None else ():
+        frontier.mark(run.target, run.count)
+        copied += run.count * BLOCK
+    spans = list(wanted_spans(blockmap, frontier))
+    requests = requests_for(spans, together=False)
+    fetched = sum(item.length for request in requests for item in request.ranges)
+    return Survey(fetched, written, copied, len(requests))
