@@ -24,6 +24,7 @@ from waves.schedule import MAX_SEED
 DEFAULT_PATH = Path("/etc/updog.toml")
 MAX_TRIES = 15
 MAX_RETRIES = 100
+MAX_RATE = 1 << 40
 MAX_SECONDS = 24 * 3600.0
 MAX_FILE = 1 << 20
 MAX_FRESHNESS = timedelta(days=3650)
@@ -64,6 +65,9 @@ RETRIES = Key("download.retries", values.whole(0, MAX_RETRIES))
 CA_FILE: Key[Path | None] = Key("download.ca_file", values.path)
 CLIENT_CERT: Key[Path | None] = Key("download.client_cert", values.path)
 CLIENT_KEY: Key[Path | None] = Key("download.client_key", values.path)
+PINS = Key("download.pin_sha256", values.pins)
+MIRRORS = Key("download.mirrors", values.mirrors)
+RATE_LIMIT = Key("download.rate_limit", values.whole(0, MAX_RATE))
 HEADERS = Key("download.headers", values.headers)
 SEND_HOST_INFO = Key("download.send_host_info", values.flag)
 
@@ -197,7 +201,10 @@ def _download(merged: Fragment) -> Download:
         ca_file=get(CA_FILE, default.ca_file),
         client_cert=get(CLIENT_CERT, default.client_cert),
         client_key=get(CLIENT_KEY, default.client_key),
+        pins=get(PINS, default.pins),
         headers=get(HEADERS, default.headers),
+        mirrors=get(MIRRORS, default.mirrors),
+        rate_limit=get(RATE_LIMIT, default.rate_limit),
         send_host_info=get(SEND_HOST_INFO, default.send_host_info),
     )
 

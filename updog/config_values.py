@@ -5,18 +5,36 @@ Each raises ValueError with what was expected; the caller adds the file and the 
 
 from __future__ import annotations
 
+import base64
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from partitions.slot import Slot
+from updog.settings import Mirror
 from updog.version import Version
 from waves.duration import parse_offset
 
 URL_SCHEMES = frozenset({"http", "https", "file"})
 LATEST = "latest"
+SHA256_BYTES = 32
+# What carries the message itself is ours to say.
+RESERVED_HEADERS = frozenset(
+    [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "host",
+        "if-range",
+        "range",
+        "te",
+        "transfer-encoding",
+    ]
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 
 
 def text(value: object) -> str:
@@ -81,17 +99,58 @@ def path(value: object) -> Path:
 
 
 def url(value: object) -> str:
-    """A base URL, returned without trailing slashes.
+    """A base URL, or the absolute path of a local directory; returned without trailing slashes.
 
     Query and fragment are refused: file names are appended to the path.
     """
     said = text(value)
-    parts = urlsplit(said)
+    if said.startswith("/"):
+        return path(said).as_uri().rstrip("/")
+    try:
+        parts = urlsplit(said)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"must be an http, https or file URL, not {said!r}") from error
     if parts.scheme not in URL_SCHEMES or not (parts.netloc or parts.scheme == "file"):
         raise ValueError(f"must be an http, https or file URL, not {said!r}")
     if parts.query or parts.fragment:
         raise ValueError(f"must be a plain URL without ? or #, not {said!r}")
     return said.rstrip("/")
+
+
+def mirrors(value: object) -> tuple[Mirror, ...]:
+    """A list of tables with ``metadata``, ``targets`` or both, each a base URL."""
+    if not isinstance(value, list):
+        raise _wrong("a list of tables", value)
+    return tuple(_mirror(index, item) for index, item in enumerate(value))
+
+
+def _mirror(index: int, value: object) -> Mirror:
+    if not isinstance(value, dict) or not value or not value.keys() <= {"metadata", "targets"}:
+        raise ValueError(f"item {index} must be a table with metadata, targets, or both")
+    try:
+        return Mirror(**{kind: url(address) for kind, address in value.items()})
+    except ValueError as error:
+        raise ValueError(f"item {index} {error}") from error
+
+
+def pins(value: object) -> frozenset[bytes]:
+    """SHA-256 digests of public keys, in base64 or hex, each perhaps behind ``sha256//``."""
+    found = set()
+    for index, said in enumerate(words(value)):
+        pin = said.removeprefix("sha256//")
+        try:
+            digest = bytes.fromhex(pin) if len(pin) == 2 * SHA256_BYTES else _unbase64(pin)
+        except ValueError:
+            digest = b""
+        if len(digest) != SHA256_BYTES:
+            raise ValueError(f"item {index} must be a SHA-256 in base64 or hex, not {said!r}")
+        found.add(digest)
+    return frozenset(found)
+
+
+def _unbase64(said: str) -> bytes:
+    return base64.b64decode(said, validate=True)
 
 
 def words(value: object) -> tuple[str, ...]:
@@ -117,8 +176,12 @@ def headers(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
         raise _wrong("a table of strings", value)
     for name, content in value.items():
-        if not isinstance(content, str) or not (name + content).isprintable():
-            raise ValueError(f"header {name!r} must be a string on one line")
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"header {name!r} is no name for a header")
+        if name.lower() in RESERVED_HEADERS:
+            raise ValueError(f"header {name!r} is set by updog itself")
+        if not (isinstance(content, str) and content.isprintable() and content.isascii()):
+            raise ValueError(f"header {name!r} must be a string on one line, in ASCII")
     return dict(value)
 
 

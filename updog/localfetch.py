@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +27,7 @@ class LocalFetcher:
         """Begin to read a file from `offset` (see `updog.body.Fetcher`)."""
         path = _path(url)
         try:
-            file = path.open("rb")
+            file = _opened(path)
             file.seek(offset)
         except (OSError, ValueError) as error:
             raise _refused(path, error) from error
@@ -40,6 +42,15 @@ def _path(url: str) -> Path:
             hint="A local repository is written file:///path, with three slashes.",
         )
     return Path(unquote(parts.path))
+
+
+def _opened(path: Path) -> BinaryIO:
+    # Not blocking: a pipe on a foreign stick would hold us until somebody writes into it.
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError("it is no regular file")
+    return file
 
 
 def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:

@@ -6,12 +6,16 @@ It goes nowhere by proxy; `updog.fetch` chooses it only where none is set.
 from __future__ import annotations
 
 import ssl
+import time
 import weakref
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import SplitResult, urlsplit
 
-from updog.wire import FetchSettings, WireError, failure
+from updog import tls
+from updog.headway import Monotonic, watched
+from updog.wire import BadAddress, FetchSettings, WireError
+from updog.wirefault import Doing, failure
 
 _FAILURES = (HTTPException, OSError, ValueError)
 
@@ -20,11 +24,14 @@ class PlainWire:
     """Connections by host, one each, kept while the server keeps them.
 
     Args:
-        settings: time limits and certificates.
+        settings: time limits, certificates, pins.
+        monotonic: tells seconds that never step back.
     """
 
-    def __init__(self, settings: FetchSettings) -> None:
+    def __init__(self, settings: FetchSettings, monotonic: Monotonic = time.monotonic) -> None:
         self._settings = settings
+        floor = int(settings.slowest * settings.timeout_stall)
+        self._response = watched(settings.timeout_stall, floor, monotonic)
         self._idle: dict[tuple[str, str], HTTPConnection] = {}
         # Whoever forgets to close us still leaves no open sockets behind.
         weakref.finalize(self, _close_all, self._idle)
@@ -37,7 +44,11 @@ class PlainWire:
             kept = self._idle.pop(parts[:2], None)
             if kept is not None and (answer := self._again(kept, parts, headers)) is not None:
                 return answer
-            return self._send(self._connected(parts), parts, headers)
+        except _FAILURES as error:
+            raise failure(error) from error
+        connection = self._connected(parts)
+        try:
+            return self._send(connection, parts, headers)
         except _FAILURES as error:
             raise failure(error) from error
 
@@ -57,6 +68,23 @@ class PlainWire:
             return None
 
     def _connected(self, parts: SplitResult) -> HTTPConnection:
+        try:
+            connection = self._made(parts)
+        except _FAILURES as error:
+            raise BadAddress(str(error)) from error
+        try:
+            connection.connect()
+            if parts.scheme == "https":
+                tls.check_pins(connection.sock, self._settings.pins)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, _FAILURES):
+                raise failure(error, Doing.CONNECTING) from error
+            raise
+        connection.sock.settimeout(self._settings.timeout_stall)
+        return connection
+
+    def _made(self, parts: SplitResult) -> HTTPConnection:
         if not parts.hostname:
             raise ValueError("the address names no host")
         limit = self._settings.timeout_connect
@@ -66,12 +94,8 @@ class PlainWire:
             connection = HTTPSConnection(parts.hostname, parts.port, timeout=limit, context=context)
         else:
             connection = HTTPConnection(parts.hostname, parts.port, timeout=limit)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        connection.sock.settimeout(self._settings.timeout_stall)
+        # Set on the object, where the library looks for it: a class of its own would do no more.
+        connection.response_class = self._response
         return connection
 
     def _send(
@@ -88,10 +112,7 @@ class PlainWire:
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
-            ca_file = self._settings.ca_file
-            self._tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
-            if self._settings.client_cert:
-                self._tls.load_cert_chain(self._settings.client_cert, self._settings.client_key)
+            self._tls = tls.context(self._settings)
         return self._tls
 
 

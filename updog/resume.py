@@ -8,6 +8,7 @@ from typing import Self
 
 from updog.body import Body
 from updog.errors import CutShort
+from updog.patience import Budget
 
 STEP = 1 << 20
 """Bytes that count as headway: a server that gives less each time is one that does not work."""
@@ -23,11 +24,19 @@ class ResumingBody:
         start: opens the file at an offset.
         offset: where to begin; `offset` tells where it really began.
         resumes: how often in a row to open it again without at least `STEP` bytes gained.
+        budget: takes down every byte that comes, those skipped included; None for no bound.
     """
 
-    def __init__(self, start: Callable[[int], Body], offset: int, resumes: int) -> None:
+    def __init__(
+        self,
+        start: Callable[[int], Body],
+        offset: int,
+        resumes: int,
+        budget: Budget | None = None,
+    ) -> None:
         self._start = start
         self._resumes = resumes
+        self._budget = budget
         self._body = start(offset)
         self.offset = self._body.offset
         self._position = self.offset
@@ -50,6 +59,8 @@ class ResumingBody:
     def _rest(self) -> Iterator[bytes]:
         skip = self._position - self._body.offset
         for chunk in self._body:
+            if self._budget:
+                self._budget.take(len(chunk))
             fresh = chunk[skip:]
             skip -= len(chunk) - len(fresh)
             self._position += len(fresh)

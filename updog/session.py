@@ -6,17 +6,27 @@ to the rest of the program. Nothing is read before a refresh, and time stands st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from updog.body import Body, Fetcher
 from updog.delegations import find_target
-from updog.errors import Expired, InternalError, NotThere, TrustError, UnreachableError
+from updog.errors import (
+    Expired,
+    InternalError,
+    NotThere,
+    TrustError,
+    UnreachableError,
+    UpdogError,
+)
+from updog.mirrors import elsewhere
+from updog.patience import Budget
 from updog.refresh import ROOT_CHAIN_LIMIT, ROOT_LIMIT, Refresh
-from updog.resume import ResumingBody
+from updog.resume import STEP, ResumingBody
 from updog.trust import NO_GRACE
 from updog.tufcache import cache_metadata, cache_target, prune_targets
 from updog.tuffiles import Target, Verified
@@ -25,6 +35,8 @@ from updog.tufroot import precedes
 from updog.tufstore import MetadataStore
 
 __all__ = ["RepositoryUrls", "Session", "Target"]
+
+T = TypeVar("T")
 
 READ_LIMIT = 16 << 20
 RESUMES = 5
@@ -73,7 +85,10 @@ class Session:
         self._urls = urls
         self._fetcher = fetcher
         self._query: dict[str, str] = {}
-        self._refresh = Refresh(shipped_root, store, self._metadata, now, root_chain_limit, grace)
+        self._begin = partial(
+            Refresh, shipped_root, store, self._metadata, now, root_chain_limit, grace
+        )
+        self._refresh = self._begin()
         self._done = False
 
     @property
@@ -93,7 +108,7 @@ class Session:
             UnreachableError: the repository did not answer; `NotThere`: a file is missing.
         """
         if not self._done:
-            self._refresh.run()
+            self._believed(self._walk)
             self._done = True
 
     def target(self, name: str) -> Target:
@@ -116,7 +131,7 @@ class Session:
             UnreachableError: a delegated role could not be fetched.
         """
         self._require_refresh()
-        found = find_target(name, self._refresh.targets)
+        found = self._believed(lambda: find_target(name, self._refresh.targets))
         return None if found is None else Target.of(found)
 
     def read(self, target: Target | str, *, max_bytes: int = READ_LIMIT) -> bytes:
@@ -137,9 +152,7 @@ class Session:
                 f"target {target.name} is {target.length} bytes long; {max_bytes} are allowed here"
             )
         self.check_fresh()
-        data = self._fetcher.get(self._target_url(target), max_bytes=target.length)
-        target.check(data)
-        return data
+        return self._believed(lambda: self._read(target))
 
     def stream(self, target: Target, *, offset: int = 0) -> Body:
         """Begin to read a target. The bytes are NOT verified: the caller counts and hashes them.
@@ -156,6 +169,17 @@ class Session:
         """
         self.check_fresh()
         return self._stream(target, offset)
+
+    def elsewhere(self, error: UpdogError) -> bool:
+        """Whether a streamed target may be what was signed if it is read again (`updog.mirrors`).
+
+        Args:
+            error: what was wrong with it.
+
+        Raises:
+            TrustError: no server is left, and this is what was wrong with an earlier one.
+        """
+        return elsewhere(self._fetcher, error)
 
     def check_fresh(self, now: datetime | None = None) -> None:
         """Check that no metadata has expired (formats 6.1).
@@ -226,10 +250,34 @@ class Session:
         return files
 
     # ---------------------------------------------------------------------------------------------
+    def _believed(self, step: Callable[[], T]) -> T:
+        """Do something that reads from the repository, from each of its servers if need be."""
+        while True:
+            try:
+                return step()
+            except (TrustError, NotThere) as error:
+                if not self.elsewhere(error):
+                    raise
+
+    def _walk(self) -> None:
+        """Walk from the root down; a walk that failed leaves what it trusted in the store."""
+        try:
+            self._refresh.run()
+        except UpdogError:
+            warnings, self._refresh = self._refresh.warnings, self._begin()
+            self._refresh.warnings.extend(warnings)
+            raise
+
+    def _read(self, target: Target) -> bytes:
+        data = self._fetcher.get(self._target_url(target), max_bytes=target.length)
+        target.check(data)
+        return data
+
     def _cache_target(self, target: Target, directory: Path) -> str:
         name = self.target_file(target)
         self.check_fresh()
-        cache_target(directory, name, target, lambda: self._stream(target, 0))
+        start = partial(self._stream, target, 0)
+        self._believed(lambda: cache_target(directory, name, target, start))
         return name
 
     def _root_chain(self) -> dict[int, bytes]:
@@ -268,7 +316,9 @@ class Session:
 
     def _stream(self, target: Target, offset: int) -> Body:
         address = self._target_url(target)
-        return ResumingBody(lambda at: self._fetcher.open(address, offset=at), offset, RESUMES)
+        budget = Budget(2 * target.length + STEP, target.name)
+        start = partial(self._fetcher.open, address)
+        return ResumingBody(lambda at: start(offset=at), offset, RESUMES, budget)
 
     def _target_url(self, target: Target) -> str:
         return url(self._urls.targets, url_path(self.target_file(target)), self._query)

@@ -59,6 +59,14 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """Another place of the same repository; an empty address: it has no files of that kind."""
+
+    metadata: str = ""
+    targets: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Download:
     """How the repository is talked to; times in seconds.
 
@@ -69,7 +77,10 @@ class Download:
         ca_file: the only certificate authorities to believe, or None for the system's.
         client_cert: certificate shown to the server (mutual TLS).
         client_key: its private key, or None when `client_cert` holds both.
+        pins: SHA-256 of the public keys that servers may have; empty for any.
         headers: sent with each request.
+        mirrors: where else the repository lies, in the order to try them.
+        rate_limit: bytes a second to stay below; 0 for no limit.
         send_host_info: whether URLs carry this host's version and seed (formats 7).
     """
 
@@ -79,7 +90,10 @@ class Download:
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    pins: frozenset[bytes] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
+    mirrors: tuple[Mirror, ...] = ()
+    rate_limit: int = 0
     send_host_info: bool = True
 
 

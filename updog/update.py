@@ -18,9 +18,9 @@ from partitions.bootcontrol import BootControl
 from updog import install, manifest, migrations, select, staged
 from updog.body import Fetcher
 from updog.durable import read_small
-from updog.errors import ConfigError
+from updog.errors import ConfigError, TargetMismatch
 from updog.images import image_set
-from updog.install import Progress, Receipt
+from updog.install import ImageSet, Progress, Receipt
 from updog.jsontree import MAX_BYTES
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
@@ -300,19 +300,31 @@ def _stage(
     slot = env.control.inactive_set().slot
     # The label goes first and comes back last: it never names a set that holds something else.
     staged.forget(env.settings.paths.staged)
-    receipts = install.stage(
-        images,
-        env.control,
-        env.open_device,
-        tries=env.settings.boot.tries,
-        force=force,
-        progress=env.progress,
-    )
+    receipts = _write_images(env, session, images, force=force)
     for receipt in receipts:
         log.debug("%s", receipt)
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
     staged.remember(env.settings.paths.staged, label)
     return receipts
+
+
+def _write_images(
+    env: Environment, session: Session, images: ImageSet, *, force: bool
+) -> tuple[Receipt, ...]:
+    while True:
+        try:
+            return install.stage(
+                images,
+                env.control,
+                env.open_device,
+                tries=env.settings.boot.tries,
+                force=force,
+                progress=env.progress,
+            )
+        except TargetMismatch as error:
+            # The set stays cleared until another server's bytes are what was signed.
+            if not session.elsewhere(error):
+                raise
 
 
 def shipped_root(path: Path) -> bytes:

@@ -2,15 +2,19 @@
 
 Two libraries stand behind it. `updog.requestswire` knows proxies and all else; importing it takes
 longer than asking whether there is an update. `updog.plainwire` knows the straight way only.
+Both trust the same certificates (`updog.tls`), tell errors in the same words (`updog.wirefault`),
+and end what drips (`updog.headway`).
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+SLOWEST = 256
+"""Bytes a second below which a transfer counts as dead: a tenth of what the oldest modems give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +23,18 @@ class FetchSettings:
 
     Attributes:
         timeout_connect: seconds to wait for a connection.
-        timeout_stall: seconds of silence after which a transfer counts as dead.
+        timeout_stall: seconds of silence after which a transfer counts as dead; also the window in
+            which `slowest` is measured.
         retries: further attempts after the first.
         ca_file: the only certificate authorities to believe; None for the system's.
         client_cert: certificate to show to the server.
         client_key: its key, where it is not in the same file.
+        pins: SHA-256 of the public keys that servers may have; empty for any.
         headers: to send with each request to the repository's own host.
         proxies: by scheme; None takes them, and the exceptions, from the environment.
+        no_proxy: hosts to reach without the proxies given here.
+        rate_limit: bytes a second to stay below; 0 for no limit.
+        slowest: bytes a second below which a transfer counts as dead.
     """
 
     timeout_connect: float = 10.0
@@ -34,16 +43,40 @@ class FetchSettings:
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    pins: frozenset[bytes] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     proxies: Mapping[str, str] | None = None
+    no_proxy: tuple[str, ...] = ()
+    rate_limit: int = 0
+    slowest: int = SLOWEST
 
 
 class WireError(Exception):
-    """The transport failed; the message is its innermost reason."""
+    """The transport failed.
+
+    Args:
+        message: its innermost reason, in words.
+        hint: what to do about it, or empty.
+    """
+
+    hopeless: ClassVar[bool] = False
+    """Whether another attempt would meet the same."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class TlsError(WireError):
-    """The server's certificate was refused, or TLS failed otherwise: trying again will not help."""
+    """The server's certificate was refused, or TLS failed otherwise."""
+
+    hopeless = True
+
+
+class BadAddress(WireError):
+    """Nobody could ever be reached there: the address or the proxy makes no sense."""
+
+    hopeless = True
 
 
 class Answer(Protocol):
@@ -60,7 +93,7 @@ class Answer(Protocol):
         """Return what is there, at most `amount` bytes; empty at the end.
 
         Raises:
-            WireError: the transfer broke off or stalled.
+            WireError: the transfer broke off, stalled or drips.
         """
 
     def close(self) -> None:
@@ -76,22 +109,8 @@ class Wire(Protocol):
         Raises:
             TlsError: TLS failed.
             WireError: no answer.
+            ConfigError: a certificate file cannot be used.
         """
 
     def close(self) -> None:
         """Give up the connections kept alive."""
-
-
-def failure(error: BaseException) -> WireError:
-    """Return a library's error as one of ours, with its innermost reason, which says something."""
-    while (inner := _inside(error)) is not None:
-        error = inner
-    reason = str(error) or type(error).__name__
-    # A handshake that broke off is a broken line, not a refused certificate.
-    broken = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
-    return TlsError(reason) if isinstance(error, ssl.SSLError) and not broken else WireError(reason)
-
-
-def _inside(error: BaseException) -> BaseException | None:
-    told = (getattr(error, "reason", None), *error.args)
-    return next((one for one in told if isinstance(one, BaseException)), None)

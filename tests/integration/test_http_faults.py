@@ -54,7 +54,7 @@ def wire(request: pytest.FixtureRequest) -> Callable[[FetchSettings], Wire]:
 
 @pytest.fixture
 def fetcher(sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]) -> Iterator[HttpFetcher]:
-    fetcher = HttpFetcher(QUICK, sleeps, wire)
+    fetcher = HttpFetcher(QUICK, sleeps, wire, jitter=lambda: 1.0)
     yield fetcher
     fetcher.close()
 

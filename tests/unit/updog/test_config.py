@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from partitions.layout import Slot
 from updog.config import KEYS, load
 from updog.errors import ConfigError
-from updog.settings import Boot, Download, Paths, Settings
+from updog.settings import Boot, Download, Mirror, Paths, Settings
 from updog.version import Version
 
 URLS = 'metadata_base_url = "https://host/m/"\ntargets_base_url = "https://host/t/"\n'
@@ -43,7 +44,10 @@ client_cert = "/cert.pem"
 client_key = "/key.pem"
 send_host_info = false
 headers = { X-Fleet = "edge", Authorization = "Bearer abc" }
-"""
+rate_limit = 4000
+pin_sha256 = ["{HEX}", "sha256//{BASE64}"]
+mirrors = [{ metadata = "https://b/m/", targets = "/srv/targets" }, { targets = "https://c" }]
+""".replace("{HEX}", "ab" * 32).replace("{BASE64}", b64encode(bytes(32)).decode())
 
 
 def load_text(folder: Path, text: str, **dropins: str) -> Settings:
@@ -78,7 +82,13 @@ def test_every_key_reaches_the_settings(tmp_path: Path) -> None:
             ca_file=Path("/ca.pem"),
             client_cert=Path("/cert.pem"),
             client_key=Path("/key.pem"),
+            pins=frozenset({b"\xab" * 32, bytes(32)}),
             headers={"X-Fleet": "edge", "Authorization": "Bearer abc"},
+            mirrors=(
+                Mirror("https://b/m", "file:///srv/targets"),
+                Mirror(targets="https://c"),
+            ),
+            rate_limit=4000,
             send_host_info=False,
         ),
     )
@@ -135,7 +145,7 @@ def test_a_missing_url_is_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sed", "paths.datastor", "schedule.calendar", "download.mirrors", "schedule"]
+    "name", ["sed", "paths.datastor", "schedule.calendar", "download.mirror", "schedule"]
 )
 def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path, name: str) -> None:
     table, _, key = name.rpartition(".")
@@ -173,6 +183,18 @@ def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path, name: str) -> N
         ("[download]\nclient_key = '/k'", r"needs download\.client_cert"),
         ("[download]\nheaders = 1", "must be a table of strings"),
         ('[download]\nheaders = {A = "b\\r\\nC: d"}', "header 'A' must be a string on one line"),
+        ("[download]\nheaders = {'a b' = 'c'}", "header 'a b' is no name"),
+        ("[download]\nheaders = {range = 'c'}", "header 'range' is set by updog itself"),
+        ("[download]\nheaders = {A = 'ä'}", "must be a string on one line, in ASCII"),
+        ("[download]\nrate_limit = -1", "must lie in 0"),
+        ("[download]\npin_sha256 = ['abc']", "item 0 must be a SHA-256 in base64 or hex"),
+        ("[download]\npin_sha256 = ['====']", "item 0 must be a SHA-256 in base64 or hex"),
+        ("[download]\npin_sha256 = ['ä']", "item 0 must be a SHA-256 in base64 or hex"),
+        ("[download]\nmirrors = 'https://b'", "must be a list of tables"),
+        ("[download]\nmirrors = ['https://b']", "item 0 must be a table"),
+        ("[download]\nmirrors = [{}]", "item 0 must be a table"),
+        ("[download]\nmirrors = [{images = 'https://b'}]", "item 0 must be a table"),
+        ("[download]\nmirrors = [{targets = 'b'}]", "item 0 must be an http, https or file"),
         ("boot = 1", r"boot must be a table, written as \[boot\]"),
     ],
 )

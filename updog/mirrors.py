@@ -1,0 +1,192 @@
+"""Several servers with the same repository: the next one where one fails.
+
+Who fails to answer goes to the end of the row. Whose bytes are not what was signed is out for the
+rest of the run, but only once it sent a whole file by itself: of a file put together from two
+servers nobody knows whose half was bad, so after that files are no longer put together.
+
+"No such file" is an answer. For metadata the first server that gives it decides, or a dead or
+lying server in the row could stretch the search for the next root. A target may lie elsewhere:
+its bytes speak for themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from updog.body import Body, Fetcher, OneBody
+from updog.errors import CutShort, NotThere, TrustError, UnreachableError, UpdogError
+from updog.httpanswer import shown
+from updog.patience import Patience, TryAgain
+from updog.settings import Mirror
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Row:
+    """The servers of one kind of file.
+
+    Attributes:
+        prefix: what addresses of this kind begin with, as the rest of the program knows them.
+        bases: where to look, in this order.
+        absent_decides: whether one server's "no such file" is the answer.
+    """
+
+    prefix: str
+    bases: list[str]
+    absent_decides: bool
+    origin: dict[str, str] = field(default_factory=dict)
+    mixed: bool = False
+    latest: str = ""
+
+    def to_the_end(self, base: str) -> None:
+        self.bases.remove(base)
+        self.bases.append(base)
+
+
+class Mirrors:
+    """A `Fetcher` over several servers.
+
+    Args:
+        main: the configured repository.
+        others: further servers, in order.
+        once: fetches from one server, without trying again.
+        patience: how often to go through the whole row.
+    """
+
+    def __init__(
+        self, main: Mirror, others: Sequence[Mirror], once: Fetcher, patience: Patience
+    ) -> None:
+        metadata = [main.metadata, *(one.metadata for one in others if one.metadata)]
+        targets = [main.targets, *(one.targets for one in others if one.targets)]
+        rows = [_Row(main.metadata, metadata, True), _Row(main.targets, targets, False)]  # noqa: FBT003
+        # The longer prefix first: one may lie below the other.
+        self._rows = sorted(rows, key=lambda row: -len(row.prefix))
+        self._latest = rows[0]
+        self._once = once
+        self._patience = patience
+        self._mixing = True
+        self._betrayal: TrustError | None = None
+
+    def get(self, url: str, *, max_bytes: int) -> bytes:
+        """Return a whole file (see `updog.body.Fetcher`)."""
+        row, rest = self._place(url)
+        row.mixed = False
+        return self._attempts(
+            row, lambda base: self._once.get(base + rest, max_bytes=max_bytes), lambda: row.bases
+        )
+
+    def open(self, url: str, *, offset: int = 0) -> Body:
+        """Begin to read a file (see `updog.body.Fetcher`)."""
+        row, rest = self._place(url)
+        before = row.origin.get(rest, "") if offset else ""
+        apart = bool(before) and not self._mixing
+        body = self._attempts(
+            row,
+            lambda base: self._once.open(base + rest, offset=offset),
+            lambda: [before] if apart else row.bases,
+        )
+        row.mixed = bool(offset) and (row.mixed or before != row.latest)
+        row.origin[rest] = row.latest
+        return OneBody(self._watched(body, row, row.latest), body.offset, body.close)
+
+    def leave(self, error: UpdogError) -> bool:
+        """Give up the server whose file was refused; whether it is worth reading it again.
+
+        Raises:
+            TrustError: none is left, and this is what was wrong with an earlier one.
+        """
+        row = self._latest
+        if isinstance(error, TrustError):
+            self._betrayal = self._betrayal or error
+        if row.mixed and self._mixing:
+            log.warning("%s; reading it again from one server alone", error)
+            self._mixing = row.mixed = False
+            return True
+        if len(row.bases) > 1 and row.latest in row.bases:
+            log.warning("%s is not used any more in this run: %s", shown(row.latest), error)
+            row.bases.remove(row.latest)
+            return True
+        if self._betrayal is not None and not isinstance(error, TrustError):
+            raise self._betrayal from error
+        return False
+
+    def close(self) -> None:
+        """Give up the connections kept alive."""
+        if (close := getattr(self._once, "close", None)) is not None:
+            close()
+
+    # ---------------------------------------------------------------------------------------------
+    def _place(self, url: str) -> tuple[_Row, str]:
+        for row in self._rows:
+            if url.startswith(f"{row.prefix}/"):
+                self._latest = row
+                return row, url.removeprefix(row.prefix)
+        raise UnreachableError(f"{shown(url)} belongs to no configured repository")
+
+    def _attempts(self, row: _Row, ask: Callable[[str], T], bases: Callable[[], list[str]]) -> T:
+        try:
+            return self._patience.attempts(lambda: self._pass(row, ask, list(bases())))
+        except NotThere:
+            raise
+        except UnreachableError as error:
+            if self._betrayal is not None:
+                raise self._betrayal from error
+            raise
+
+    def _pass(self, row: _Row, ask: Callable[[str], T], bases: list[str]) -> T:
+        """Ask each server once."""
+        failures: list[UnreachableError] = []
+        for base in bases:
+            row.latest = base
+            try:
+                return ask(base)
+            except NotThere as error:
+                if row.absent_decides:
+                    raise
+                failures.append(error)
+            except UnreachableError as error:
+                row.to_the_end(base)
+                failures.append(error)
+        raise _together(failures)
+
+    @staticmethod
+    def _watched(body: Body, row: _Row, base: str) -> Iterator[bytes]:
+        try:
+            yield from body
+        except CutShort:
+            # The rest may come faster from another one.
+            if base in row.bases:
+                row.to_the_end(base)
+            raise
+
+
+def elsewhere(fetcher: Fetcher, error: UpdogError) -> bool:
+    """Whether reading again may bring what was signed, because another server is asked now.
+
+    Args:
+        fetcher: what brought the refused file.
+        error: what was wrong with it.
+
+    Raises:
+        TrustError: no server is left, and this is what was wrong with an earlier one.
+    """
+    return isinstance(fetcher, Mirrors) and fetcher.leave(error)
+
+
+def _together(failures: Sequence[UnreachableError]) -> UnreachableError:
+    """One error for a whole row of servers."""
+    absent = [error for error in failures if isinstance(error, NotThere)]
+    if len(absent) == len(failures):
+        return absent[0]
+    told = "; ".join(str(error) for error in failures)
+    hint = next((error.hint for error in failures if error.hint), "")
+    passing = [error for error in failures if isinstance(error, TryAgain | CutShort)]
+    if not passing:
+        return UnreachableError(told, hint=hint)
+    after = min(error.after if isinstance(error, TryAgain) else 0.0 for error in passing)
+    return TryAgain(told, hint=hint, after=after)
