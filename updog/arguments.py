@@ -136,6 +136,7 @@ def _add_telling(commands: _Commands) -> None:
     why = _command(commands, "why", "explain which update would be chosen and why the others not")
     _choice_flags(why)
     _json_flag(why)
+    _json_flag(_command(commands, "doctor", "look for what is wrong; changes nothing"))
     text = "prove on a copy of a disk that no power cut leaves it unbootable"
     crashtest.add_flags(_command(commands, "crashtest", text))
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
     from updog.install import Progress
     from updog.select import Declined
-    from updog.update import Environment, Installed, Wish
+    from updog.update import Environment, Installed
+    from updog.visit import Wish
     from updog.way import Way
 
 log = logging.getLogger(__name__)
@@ -33,15 +34,15 @@ INTERRUPTED = 130
 
 def cmd_check_update(args: Namespace) -> int:
     """Tell which update there is; with ``--all``, all of them."""
-    from updog import report, update
+    from updog import report, visit
     from updog.select import Chosen
 
-    env, wish = _environment(args), _wish(args)
+    way, wish = _way(args), _wish(args)
     if args.all:
-        updates = update.available(env, wish)
+        updates = visit.available(way, wish)
         _print(report.updates_json(updates) if args.json else report.updates_text(updates))
         return 0
-    match update.check(env, wish):
+    match visit.check(way, wish):
         case Chosen(chosen):
             _print(report.update_json(chosen) if args.json else report.update_line(chosen))
             return 0
@@ -153,6 +154,25 @@ def cmd_crashtest(args: Namespace) -> int:
     return run_parsed(args)
 
 
+def cmd_doctor(args: Namespace) -> int:
+    """Look at everything and change nothing; lines come as they are found."""
+    from partitions.device import open_device
+    from updog import report
+    from updog.clock import SystemClock
+    from updog.doctor import check, render
+    from updog.doctor.examine import examine
+
+    found = []
+    for one in examine(args.config, SystemClock().now(), open_device):
+        found.append(one)
+        if not args.json:
+            _print(render.line(one))
+            sys.stdout.flush()
+    if args.json:
+        _print(report.pretty(render.tree(found)))
+    return check.exit_code(found)
+
+
 COMMANDS: Commands = {
     "check-update": cmd_check_update,
     "update": cmd_update,
@@ -165,6 +185,7 @@ COMMANDS: Commands = {
     "mark-successful": cmd_mark_successful,
     "status": cmd_status,
     "why": cmd_why,
+    "doctor": cmd_doctor,
     "crashtest": cmd_crashtest,
 }
 
@@ -229,7 +250,7 @@ def _progress(args: Namespace) -> Progress:
 
 
 def _wish(args: Namespace) -> Wish:
-    from updog.update import Wish
+    from updog.visit import Wish
 
     force = getattr(args, "force", False)  # only the commands that write have it
     return Wish(image=args.image, ignore_waves=args.ignore_waves, force=force)
