@@ -202,6 +202,10 @@ class Session:
         """Return the version of each top-level role."""
         return {role: metadata.signed.version for role, metadata in self._top_level().items()}
 
+    def trusted(self) -> Mapping[str, bytes]:
+        """Return the exact bytes of each top-level role."""
+        return {role: metadata.raw for role, metadata in self._top_level().items()}
+
     def overdue(self) -> Mapping[str, datetime]:
         """Return the roles that are believed past their expiry, with that moment."""
         trust, top = self._refresh.trust, self._top_level()

@@ -31,6 +31,11 @@ class Paths:
         return self.state_dir / "tuf"
 
     @property
+    def unchanged(self) -> Path:
+        """What the last check verified (`updog.unchanged`)."""
+        return self.state_dir / "unchanged"
+
+    @property
     def seed(self) -> Path:
         """The seed this host drew at first use."""
         return self.state_dir / "seed"

@@ -2,6 +2,7 @@
 
 The command line calls this today; anything else that updates a machine calls the same functions.
 What a run needs stands in its `Environment`, so nothing here is global and nothing is looked up.
+What only asks, and changes nothing, stands in `updog.visit`.
 """
 
 from __future__ import annotations
@@ -10,50 +11,57 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
 
 from partitions.blockio import DeviceOpener
 from partitions.bootcontrol import BootControl
-from updog import install, manifest, migrations, select, staged
+from updog import install, migrations, select, staged
 from updog.body import Fetcher
-from updog.durable import read_small
-from updog.errors import ConfigError, TargetMismatch
+from updog.errors import TargetMismatch
 from updog.images import image_set
 from updog.install import ImageSet, Progress, Receipt
-from updog.jsontree import MAX_BYTES
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
-from updog.overdue import overdue_lines
-from updog.select import Chosen, Declined, Host, Policy, Verdict
-from updog.session import RepositoryUrls, Session
+from updog.select import Chosen, Declined, Host, Verdict
+from updog.session import Session
 from updog.settings import Settings
-from updog.tufstore import MetadataStore
-from updog.version import Version
+from updog.unchanged import MANIFEST
+from updog.visit import (
+    Visitor,
+    Wish,
+    available,
+    check,
+    connect,
+    log_warnings,
+    policy,
+    read_manifest,
+    shipped_root,
+)
 
 log = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
-ROOT_LIMIT = 1 << 20
+__all__ = [
+    "MANIFEST",
+    "Environment",
+    "Examined",
+    "Installed",
+    "Prepared",
+    "Visitor",
+    "Wish",
+    "available",
+    "check",
+    "connect",
+    "examine",
+    "policy",
+    "prepare",
+    "read_manifest",
+    "shipped_root",
+    "update",
+    "update_image",
+]
 
 
 def unwatched(_update: Update) -> None:
     """Nobody wants to know that an update starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What this run was asked for.
-
-    Attributes:
-        image: exactly this version, or None for what the configuration says.
-        ignore_waves: take an update before this host's turn.
-        force: update although the running boot is not confirmed (D8).
-    """
-
-    image: Version | None = None
-    ignore_waves: bool = False
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +91,6 @@ class Environment:
     progress: Progress = install.silent
 
 
-class Visitor(Protocol):
-    """The part of an `Environment` that meets the repository."""
-
-    @property
-    def settings(self) -> Settings:
-        """The configuration."""
-
-    @property
-    def host(self) -> Host:
-        """Who asks."""
-
-    @property
-    def now(self) -> datetime:
-        """The time of the whole run."""
-
-    @property
-    def fetcher(self) -> Fetcher:
-        """The way to the repository."""
-
-    @property
-    def grace(self) -> timedelta:
-        """How long past its expiry metadata is believed."""
-
-
 @dataclass(frozen=True, slots=True)
 class Installed:
     """An update that stands on the inactive set, with the proof for each image."""
@@ -131,28 +115,6 @@ class Examined:
     outcome: Chosen | Declined
     versions: dict[str, int]
     expires: dict[str, datetime]
-
-
-def check(env: Environment, wish: Wish) -> Chosen | Declined:
-    """Ask the repository which update this host should take now.
-
-    Raises:
-        UpdogError: see `connect` and `read_manifest`; BusyError while another run is at work.
-    """
-    with RunLock(env.settings.paths.lock):
-        offered = read_manifest(connect(env))
-        return select.choose(offered, env.host, policy(env, wish), env.now)
-
-
-def available(env: Environment, wish: Wish) -> tuple[Update, ...]:
-    """Ask the repository for every update that this host could take now, highest first.
-
-    Raises:
-        UpdogError: as for `check`.
-    """
-    with RunLock(env.settings.paths.lock):
-        offered = read_manifest(connect(env))
-        return select.applicable(offered, env.host, policy(env, wish), env.now)
 
 
 def examine(env: Environment, wish: Wish) -> Examined:
@@ -213,53 +175,6 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
         return result
 
 
-def policy(env: Visitor, wish: Wish) -> Policy:
-    """The rules of selection: the configuration, and what this run was asked for."""
-    return Policy(
-        version_lock=env.settings.version_lock,
-        ignore_waves=env.settings.ignore_waves or wish.ignore_waves,
-        forced=wish.image,
-        blocked=env.settings.blocked_versions,
-    )
-
-
-def connect(env: Visitor) -> Session:
-    """Load the repository's metadata from the image's root and the kept state (steps 2 and 3).
-
-    Raises:
-        ConfigError: there is no trusted root to start from.
-        UnreachableError: the repository did not answer.
-        TrustError: its metadata breaks a rule of TUF.
-        StorageError: the kept state cannot be read or written.
-    """
-    paths = env.settings.paths
-    urls = RepositoryUrls(env.settings.metadata_base_url, env.settings.targets_base_url)
-    session = Session(
-        urls,
-        shipped_root(paths.trusted_root),
-        MetadataStore(paths.tuf_dir),
-        env.fetcher,
-        env.now,
-        grace=env.grace,
-    )
-    _tell(env, session, "version", str(env.host.version))
-    _tell(env, session, "seed", str(env.host.seed))
-    session.refresh()
-    _log_warnings(session)
-    for line in overdue_lines(session.overdue(), env.now, env.grace):
-        log.warning("%s", line)
-    return session
-
-
-def read_manifest(session: Session) -> Manifest:
-    """Read and parse the target ``manifest.json`` (step 4).
-
-    Raises:
-        UpdogError: it cannot be fetched, is not what was signed, or breaks its schema.
-    """
-    return manifest.parse(session.read(MANIFEST, max_bytes=MAX_BYTES))
-
-
 def cache(env: Environment, session: Session, offered: Manifest, chosen: Update) -> tuple[str, ...]:
     """Keep migrations, manifest and metadata for the next boot (steps 6 and 7).
 
@@ -275,7 +190,7 @@ def cache(env: Environment, session: Session, offered: Manifest, chosen: Update)
     paths = env.settings.paths
     session.cache(names, paths.migrations_dir, paths.metadata_cache_dir)
     _tell(env, session, "migrations", ",".join(names))
-    _log_warnings(session, already)
+    log_warnings(session, already)
     return names
 
 
@@ -325,28 +240,6 @@ def _write_images(
             # The set stays cleared until another server's bytes are what was signed.
             if not session.elsewhere(error):
                 raise
-
-
-def shipped_root(path: Path) -> bytes:
-    """Read the root that came with the image: the beginning of all trust.
-
-    Raises:
-        ConfigError: there is none.
-        StorageError, PermissionDenied: it cannot be read.
-    """
-    content = read_small(path, ROOT_LIMIT)
-    if content is None:
-        raise ConfigError(
-            f"There is no trusted root {path}.",
-            hint="Install the repository's root.json there, or set paths.trusted_root.",
-        )
-    return content
-
-
-def _log_warnings(session: Session, already: int = 0) -> None:
-    """Log what went wrong without stopping the run, from the warning `already` told on."""
-    for warning in session.warnings[already:]:
-        log.warning("%s", warning)
 
 
 def _tell(env: Visitor, session: Session, name: str, value: str) -> None:

@@ -15,7 +15,7 @@ _NO_GRACE = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Everything to meet a repository with (`updog.update.Visitor`).
+    """Everything to meet a repository with (`updog.visit.Visitor`).
 
     Attributes:
         settings: the configuration; for a carried repository, with its addresses.
