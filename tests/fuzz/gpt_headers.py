@@ -1,7 +1,7 @@
 """Mutated GPT headers, by the million: `python -m tests.fuzz.gpt_headers [COUNT [SEED]]`.
 
-Each round takes a sound disk, changes fields of one or both headers (to near, wild or
-random values), mostly with a right checksum, so that every check behind it is reached, and reads the table.
+Each round takes a sound disk, changes fields of one or both headers (to near, wild or random
+values), mostly with a right checksum, so that every check behind it is reached, and reads it.
 Whatever the headers say, reading gives a table or one of our errors, never reads outside the disk,
 and a table that is given boots what the sound one booted.
 """
@@ -71,10 +71,8 @@ class Fuzzer:
             self.tally.refused += 1
         else:
             self.tally.read += 1
-            got = booted(result.table)
-            if got != booted(table):
-                raise AssertionError(f"another set boots: {got}")
-        assert all(0 <= at and at + length <= disk.size for at, length in disk.reads)
+            assert booted(result.table) == booted(table)
+        assert all(at >= 0 and at + length <= disk.size for at, length in disk.reads)
 
     def _mutated(self, sector: bytes) -> bytes:
         changed = bytearray(sector)
