@@ -56,6 +56,7 @@ PURE = {
     "waves.errors",
     "waves.policy",
     "waves.schedule",
+    "waves.seed",
 }
 IMPURE_STDLIB = {
     "asyncio",

@@ -7,7 +7,6 @@ a hint, and an exit code (formats 5.3, D12).
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -126,11 +125,13 @@ def cmd_mark_successful(args: Namespace) -> int:
 def cmd_status(args: Namespace) -> int:
     """Show both sets and what boots next."""
     from partitions import bootreport
-    from updog import labels, report
+    from updog import labels
 
     settings = config.load(args.config)
     status, known = _control(settings).status(), labels.gather(settings.paths)
     if args.json:
+        from updog import report
+
         _print(report.pretty(bootreport.boot_tree(status, known)))
     else:
         _print("\n".join(bootreport.boot_lines(status, known)))
@@ -240,6 +241,8 @@ def _way(args: Namespace) -> Way:
 
 
 def _progress(args: Namespace) -> Progress:
+    import shutil
+
     from updog.clock import SystemClock
     from updog.install import silent
     from updog.progress import ProgressLine

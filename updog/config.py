@@ -19,7 +19,7 @@ from partitions.slot import Slot
 from updog import config_values as values
 from updog.errors import ConfigError, PermissionDenied
 from updog.settings import Boot, Download, Paths, Settings
-from waves.schedule import MAX_SEED
+from waves.seed import MAX_SEED
 
 DEFAULT_PATH = Path("/etc/updog.toml")
 MAX_TRIES = 15

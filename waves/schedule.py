@@ -23,9 +23,9 @@ from operator import attrgetter
 
 from waves.duration import in_utc
 from waves.errors import WaveError
+from waves.seed import MAX_SEED
 
-MAX_SEED = 2048
-"""Seeds are 0 to ``MAX_SEED - 1``; a wave that begins here holds no host, it only ends a window."""
+__all__ = ["MAX_KEY", "MAX_SEED", "Schedule", "Wave", "upstream_ready_at"]
 
 MAX_KEY = 2**32 - 1
 """The greatest ``first_seed`` that the format can write (formats 2.1)."""
