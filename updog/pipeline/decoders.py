@@ -80,7 +80,11 @@ class PieceDecoder:
 
 
 class ZstdDecoder:
-    """Decodes any number of zstd frames straight into the caller's memory."""
+    """Decodes any number of zstd frames straight into the caller's memory.
+
+    A file that ends in mid-frame looks like one that ends there; its length and digest, compared
+    when everything has arrived, tell the difference.
+    """
 
     def __init__(self, chunks: Iterator[bytes], name: str) -> None:
         context = zstandard.ZstdDecompressor(max_window_size=WINDOW)
@@ -107,7 +111,8 @@ class _ChunkFile:
         self._chunks = chunks
 
     def read(self, _most: int = -1) -> bytes:
-        return next(self._chunks, b"")
+        # An empty chunk is nothing yet; for the reader it would be the end.
+        return next(filter(None, self._chunks), b"")
 
 
 def lz4_pieces(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:

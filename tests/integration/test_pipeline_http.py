@@ -1,0 +1,245 @@
+"""The pipeline over real HTTP onto real files and loop devices, cut off at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from partitions.blockio import Access, Extent
+from partitions.device import open_device
+from tests.fakes.images import changed, chunks, image, medium, signed
+from tests.fakes.published import Published, as_lz4, as_zstd
+from tests.fakes.rangeserver import Knows, Served, serving
+from updog.pipeline import adaptive, full
+from updog.pipeline.direct import DirectMedium, open_medium
+from updog.pipeline.facts import Done, Signed
+from updog.pipeline.httpranges import HttpRanges
+from updog.requestswire import RequestsWire
+from updog.wire import Answer, FetchSettings
+
+OLD = image(900, seed=3)
+NEW = changed(OLD)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    return as_zstd(tmp_path_factory.mktemp("published"), NEW)
+
+
+def ranges(url: str) -> HttpRanges:
+    wire = RequestsWire(FetchSettings(timeout_connect=5, timeout_stall=5))
+
+    def ask(header: str) -> Answer:
+        return wire.ask(url, {"Range": header, "Accept-Encoding": "identity"})
+
+    return HttpRanges(ask, "image")
+
+
+def put(new: Published, served: Served, disk: Path, base: Path | None = None) -> Done:
+    with medium(disk) as target:
+        if base is None:
+            return adaptive.install(new.signed, new.blockmap, ranges(served.url), target)
+        with medium(base, Access.READ) as active:
+            return adaptive.install(
+                new.signed,
+                new.blockmap,
+                ranges(served.url),
+                target,
+                base=adaptive.Base(active),
+            )
+
+
+def partition(tmp_path: Path) -> Path:
+    path = tmp_path / "partition"
+    path.write_bytes(b"\xee" * len(NEW))
+    return path
+
+
+def active(tmp_path: Path) -> Path:
+    path = tmp_path / "active"
+    path.write_bytes(OLD)
+    return path
+
+
+@pytest.mark.parametrize("knows", Knows)
+def test_every_kind_of_server_leads_to_the_image(
+    tmp_path: Path, new: Published, knows: Knows
+) -> None:
+    disk = partition(tmp_path)
+    with serving(Served(new.packed, knows)) as served:
+        put(new, served, disk, active(tmp_path))
+    assert disk.read_bytes() == NEW
+
+
+def test_a_sparse_fetch_takes_few_requests(tmp_path: Path, new: Published) -> None:
+    with serving(Served(new.packed)) as served:
+        put(new, served, partition(tmp_path), active(tmp_path))
+    assert len(served.asked) <= 10
+    assert served.sent < 0.5 * len(new.packed)
+    assert max(map(len, served.asked)) < 8192
+
+
+def test_a_server_that_knows_one_range_is_asked_for_several_once(
+    tmp_path: Path, new: Published
+) -> None:
+    with serving(Served(new.packed, Knows.ONE)) as served:
+        put(new, served, partition(tmp_path), active(tmp_path))
+    # Two connections can ask at the same time before either knows.
+    assert sum("," in asked for asked in served.asked) <= 2
+
+
+def test_a_transfer_that_is_cut_goes_on(tmp_path: Path, new: Published) -> None:
+    disk = partition(tmp_path)
+    with serving(Served(new.packed, cut_after=100_000, cuts=3)) as served:
+        done = put(new, served, disk)
+    assert disk.read_bytes() == NEW
+    assert done.moved.received < len(new.packed) + 4 * 100_000
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from tests.integration.test_pipeline_http import put, Published
+from tests.fakes.rangeserver import Served
+from updog.blockmap import parse
+folder, url = Path(sys.argv[1]), sys.argv[2]
+packed = (folder / "packed").read_bytes()
+new = Published((folder / "raw").read_bytes(), packed, parse((folder / "map").read_bytes(), "m"))
+print("ready", flush=True)
+put(new, Served(b"", url=url), folder / "partition")
+"""
+
+
+def killed_after(folder: Path, url: str, seconds: float) -> None:
+    command = [sys.executable, "-c", _CHILD, str(folder), url]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_killed_run_fetches_little_twice(tmp_path: Path) -> None:
+    new = as_zstd(tmp_path, image(6000, seed=8))
+    for name, content in (("raw", new.raw), ("packed", new.packed), ("map", new.blockmap.dump())):
+        (tmp_path / name).write_bytes(content)
+    disk = tmp_path / "partition"
+    disk.write_bytes(b"\xee" * len(new.raw))
+    random = Random(5)
+    kills = 20
+    with serving(Served(new.packed)) as served:
+        for _ in range(kills):
+            killed_after(tmp_path, served.url, random.random() * 0.15)
+        done = put(new, served, disk)
+    assert disk.read_bytes() == new.raw
+    assert done.read_back == hashlib.sha256(new.raw).hexdigest()
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[Path]:
+    backing = tmp_path / "backing"
+    backing.write_bytes(b"\xee" * (len(NEW) + (1 << 20)))
+    run = subprocess.run(
+        ["losetup", "-f", "--show", str(backing)], capture_output=True, text=True, check=True
+    )
+    device = Path(run.stdout.strip())
+    yield device
+    subprocess.run(["losetup", "-d", str(device)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("publish", [as_zstd, as_lz4])
+def test_a_loop_device_is_written_past_the_cache(
+    tmp_path: Path, loop: Path, publish: type[Published]
+) -> None:
+    new: Published = publish(tmp_path, NEW)  # type: ignore[arg-type, call-arg]
+    extent = Extent(loop)
+    with (
+        serving(Served(new.packed)) as served,
+        open_device(extent, Access.WRITE) as io,
+        open_medium(io, extent, Access.WRITE) as target,
+    ):
+        assert isinstance(target, DirectMedium)
+        adaptive.install(new.signed, new.blockmap, ranges(served.url), target)
+    descriptor = os.open(loop, os.O_RDONLY)
+    try:
+        assert os.pread(descriptor, len(NEW), 0) == NEW
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [(2 << 30) - 1, 2 << 30, (4 << 30) + 4096])
+def test_large_images_pass(tmp_path: Path, length: int) -> None:
+    # Sparse on purpose: the lengths are the matter here, memory is measured by the benchmark.
+    disk = tmp_path / "partition"
+    raw_digest = hashlib.sha256()
+    packed_digest = hashlib.sha256()
+    pieces = list(_large(length))
+    for piece in pieces:
+        packed_digest.update(piece)
+    left = length
+    while left:
+        count = min(left, 1 << 24)
+        raw_digest.update(bytes(count))
+        left -= count
+    with disk.open("wb") as file:
+        file.truncate(length)
+    size = sum(map(len, pieces))
+    facts = Signed(
+        "large", size, {"sha256": packed_digest.hexdigest()}, length, raw_digest.hexdigest()
+    )
+    with medium(disk) as target:
+        done = full.install(facts, lambda: iter(pieces), target)
+    assert done.raw_length == length
+    assert done.moved.written == 0
+
+
+def _large(length: int) -> Iterator[bytes]:
+    import zstandard  # noqa: PLC0415 - only the slow tier needs it
+
+    packer = zstandard.ZstdCompressor(level=1).compressobj()
+    while length:
+        count = min(length, 1 << 24)
+        yield packer.compress(bytes(count))
+        length -= count
+    yield packer.flush()
+
+
+def test_a_whole_file_over_http_gets_onto_the_partition(tmp_path: Path) -> None:
+    new = as_lz4(tmp_path, NEW)
+    disk = partition(tmp_path)
+    with serving(Served(new.packed)) as served, medium(disk) as target:
+        wire = RequestsWire(FetchSettings())
+
+        def receive() -> Iterator[bytes]:
+            answer = wire.ask(served.url, {})
+            while chunk := answer.read1(1 << 18):
+                yield chunk
+
+        full.install(signed(NEW, new.packed), receive, target)
+    assert disk.read_bytes() == NEW
+
+
+def test_a_cancelled_run_ends_soon_and_leaves_no_thread(tmp_path: Path) -> None:
+    new = as_lz4(tmp_path, NEW)
+    threads = len(list(Path("/proc/self/task").iterdir()))
+
+    def receive() -> Iterator[bytes]:
+        yield from list(chunks(new.packed))[:3]
+        raise KeyboardInterrupt
+
+    with medium(partition(tmp_path)) as target, pytest.raises(KeyboardInterrupt):
+        full.install(new.signed, receive, target)
+    assert len(list(Path("/proc/self/task").iterdir())) == threads

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from updog.blockmap import BLOCK
+from updog.pipeline.frontier import Frontier
+from updog.pipeline.stages import Stopped
+
+
+def test_what_is_right_without_a_gap_may_be_read() -> None:
+    frontier = Frontier(10)
+    frontier.mark(1, 3)
+    frontier.mark(0, 1)
+    assert frontier.wait(0, 4 * BLOCK) == 4 * BLOCK
+
+
+def test_a_gap_is_waited_for() -> None:
+    frontier = Frontier(10)
+    frontier.mark(1, 9)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(frontier.wait(0, BLOCK)))
+    thread.start()
+    thread.join(0.05)
+    assert thread.is_alive()
+    frontier.mark(0, 1)
+    thread.join(5)
+    assert found == [BLOCK]
+
+
+def test_the_end_may_be_short_and_is_followed_by_nothing() -> None:
+    frontier = Frontier(2)
+    frontier.mark_bytes(0, BLOCK + 5)
+    frontier.finish(BLOCK + 5)
+    assert frontier.wait(BLOCK, BLOCK) == 5
+    assert frontier.wait(BLOCK + 5, BLOCK) == 0
+
+
+def test_a_stopped_frontier_lets_nobody_wait() -> None:
+    frontier = Frontier(2)
+    frontier.stop()
+    with pytest.raises(Stopped):
+        frontier.wait(0, BLOCK)
+    with pytest.raises(Stopped):
+        frontier.wait_finished()
+
+
+def test_gaps_and_their_ends_are_found() -> None:
+    frontier = Frontier(6)
+    frontier.mark(2, 2)
+    assert frontier.missing() == 0
+    assert frontier.right() == 2
+    assert frontier.missing(2) == 4
+    assert frontier.right(4) == -1
+    assert frontier.count_missing() == 4
+    frontier.mark(0, 6)
+    assert frontier.missing() == -1
