@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 Monotonic = Callable[[], float]
+
+
+AT_ONCE = 4 << 20
+"""Bytes after which headers, or what stands between two pieces of a body, must have ended."""
 
 
 class TooSlow(TimeoutError):
@@ -58,6 +62,7 @@ class Headway:
 
 class _Watched(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, headway: Headway, monotonic: Monotonic) -> None:
+        self.taken = 0
         self._raw = raw
         self._headway = headway
         self._monotonic = monotonic
@@ -73,6 +78,9 @@ class _Watched(io.RawIOBase):
         count: int | None = self._raw.readinto(buffer)
         # The end is no slowness: whether it came too early is for others to say.
         if count:
+            self.taken += count
+            if self.taken > AT_ONCE:
+                raise HTTPException("headers or trailers without an end")
             self._headway.note(self._monotonic() - begun, count)
         return count
 
@@ -94,7 +102,12 @@ def watched(window: float, floor: int, monotonic: Monotonic) -> type[HTTPRespons
         def __init__(self, sock: Any, *args: Any, **named: Any) -> None:  # noqa: ANN401
             super().__init__(sock, *args, **named)
             raw: Any = self.fp.detach()
-            watching = _Watched(raw, Headway(window, floor), monotonic)
-            self.fp = io.BufferedReader(watching)
+            self._watching = _Watched(raw, Headway(window, floor), monotonic)
+            self.fp = io.BufferedReader(self._watching)
+
+        def read1(self, n: int = -1) -> bytes:
+            # The library would read interim answers and trailers for ever, a short line at a time.
+            self._watching.taken = 0
+            return super().read1(n)
 
     return Watched
