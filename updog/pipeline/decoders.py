@@ -204,7 +204,9 @@ def _stream_pieces(
 ) -> Iterator[bytes]:
     """Decode one stream or several behind each other."""
     stream = make()
-    for chunk in chunks:
+    for chunk in filter(None, chunks):
+        # The next stream may begin with a chunk of its own.
+        stream = make() if stream.ended else stream
         yield from _fed(stream, chunk, name)
         while stream.ended and (rest := stream.rest()):
             stream = make()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -11,7 +12,7 @@ from lz4 import frame
 from tests.fakes.images import chunks, image
 from updog.errors import TargetMismatch
 from updog.pipeline.decoders import WINDOW, decoder
-from updog.pipeline.formats import Format
+from updog.pipeline.formats import Format, detect
 
 RAW = image(700, tail=77)
 PACKED = {
@@ -53,6 +54,15 @@ def test_an_empty_chunk_is_not_the_end(name: str) -> None:
     source = decoder(kind, iter([b"", content[:middle], b"", b"", content[middle:], b""]), "x")
     memory = memoryview(bytearray(len(RAW) + 1))
     assert source.read_into(memory) == len(RAW)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstandard.compress])
+def test_a_second_stream_may_begin_with_a_chunk_of_its_own(pack: Callable[[bytes], bytes]) -> None:
+    parts = [pack(b"one"), pack(b"two")]
+    source = decoder(detect(parts[0]), iter(parts), "x")
+    memory = memoryview(bytearray(100))
+    assert source.read_into(memory) == 6
+    assert memory[:6] == b"onetwo"
 
 
 @pytest.mark.parametrize("name", ["lz4", "lz4 linked", "xz", "gzip"])
