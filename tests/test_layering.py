@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.client_world import V2, ClientWorld, FileWorld, release
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("waves", "partitions", "updog", "repo_tools")
 
@@ -236,3 +238,43 @@ def test_light_commands_import_no_network_and_no_tuf(command: tuple[str, ...]) -
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert run.stdout.strip() == "[]"
+
+
+def _imported_by(config: Path, *command: str) -> set[str]:
+    """The packages that a command loads; it must end well."""
+    probe = (
+        "import sys, contextlib, io\n"
+        "from updog.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    code = main(['--config', {str(config)!r}, *{list(command)!r}])\n"
+        "print(code, *sys.modules)\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    code, *modules = run.stdout.split()
+    assert code == "0", run.stderr
+    return set(modules)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The configuration of a host with a repository and a disk, all of it files."""
+    client = ClientWorld(tmp_path)
+    client.offer(release(V2))
+    world = FileWorld(client)
+    world.save()
+    return world.config
+
+
+def test_status_loads_no_network_no_tuf_and_no_installing_code(host: Path) -> None:
+    loaded = _imported_by(host, "status")
+    heavy = {"requests", "urllib3", "tuf", "securesystemslib", "cryptography", "ssl", "lz4"}
+    assert not loaded & (heavy | {"updog.select", "updog.install", "updog.update"})
+
+
+def test_a_check_of_unchanged_metadata_loads_no_tuf_and_no_disk(host: Path) -> None:
+    assert "tuf" in _imported_by(host, "check-update")
+    loaded = _imported_by(host, "check-update")
+    assert not loaded & {"requests", "tuf", "securesystemslib", "cryptography", "lz4"}
+    assert not loaded & {"updog.install", "updog.session", "partitions.gpt", "partitions.disk"}
