@@ -1,4 +1,4 @@
-"""Five mistakes in the order of writes, each behind a switch, around the real code.
+"""Mistakes in the order of writes, each behind a switch, around the real code.
 
 They exist to show that the crash explorer finds them. None changes what is written in the end: on a
 machine that never loses power, each of these agents works.
@@ -22,13 +22,14 @@ from updog.install import ImageSet, refuse_misfits, refuse_unconfirmed, silent, 
 
 
 class Fault(Enum):
-    """The five mistakes."""
+    """The mistakes."""
 
     PRIMARY_FIRST = "primary copy first, and no flush before the backup"
     NO_FLUSH_BEFORE_VALID = "no flush between the images and the mark"
     VALID_TOO_EARLY = "marked valid before the last image"
     CLEAR_NOT_FLUSHED = "first image byte before the clearing is flushed"
     HEADERS_FIRST = "both headers before the entries they vouch for"
+    RESTORED_ENTRIES_FIRST = "a damaged primary is restored while its old header still stands"
 
 
 def faulty_agent(fault: Fault) -> Agent:
@@ -47,6 +48,10 @@ def _primary_first() -> Agent:
 
 def _headers_first() -> Agent:
     return Agent(control=_control_through(lambda inner: _Reordered(inner, _headers_then_entries)))
+
+
+def _restored_entries_first() -> Agent:
+    return Agent(control=_control_through(lambda inner: _Reordered(inner, _copy_by_copy)))
 
 
 def _no_flush_before_valid() -> Agent:
@@ -91,6 +96,7 @@ _AGENTS: dict[Fault, Callable[[], Agent]] = {
     Fault.VALID_TOO_EARLY: _valid_too_early,
     Fault.CLEAR_NOT_FLUSHED: _clear_not_flushed,
     Fault.HEADERS_FIRST: _headers_first,
+    Fault.RESTORED_ENTRIES_FIRST: _restored_entries_first,
 }
 
 Wrapping = Callable[[BlockIO], BlockIO]
@@ -202,7 +208,9 @@ class _Reordered(_Wrapped):
         self._held.append(_Held(offset, bytes(data)))
 
     def flush(self) -> None:
-        pass
+        """Pass on only the flush of what an earlier run may have left in the page cache."""
+        if not self._held:
+            super().flush()
 
     def close(self) -> None:
         for group in self._order(self._held, self.size):
@@ -223,11 +231,16 @@ def _headers_then_entries(held: list[_Held], _size: int) -> list[list[_Held]]:
     return [headers, [each for each in held if each not in headers]]
 
 
-def _header_then_entries(held: list[_Held], size: int) -> list[list[_Held]]:
+def _copy_by_copy(held: list[_Held], size: int) -> list[list[_Held]]:
     backup = [each for each in held if each.offset > size // 2]
     primary = [each for each in held if each not in backup]
-    first, second = (primary, backup) if held and held[0] in primary else (backup, primary)
-    return [*_headers_then_entries(first, size), *_headers_then_entries(second, size)]
+    return [primary, backup] if held and held[0] in primary else [backup, primary]
+
+
+def _header_then_entries(held: list[_Held], size: int) -> list[list[_Held]]:
+    return [
+        group for copy in _copy_by_copy(held, size) for group in _headers_then_entries(copy, size)
+    ]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from partitions.disk import read_table
 from partitions.gpt import Table
 from partitions.layout import PartitionSet, Slot, with_active
 from updog.crashtest.contents import Contents, Span
-from updog.crashtest.oracle import Bits, bits_of
+from updog.crashtest.doubt import Reader
+from updog.crashtest.oracle import Bits, bits_of, copies_on, view_of
 from updog.crashtest.overlay import Overlay
 from updog.crashtest.recorder import RecordedDisk, quiet_disk
 from updog.crashtest.regions import DiskMap, disk_map, table_spans
@@ -60,6 +61,7 @@ class Case:
         steps: the boot bits from before it, and after each of its steps.
         places: names of places on the disk.
         tables: where the two copies of the partition table lie.
+        between: disks with complete images of updates that were made before the end.
     """
 
     operation: str
@@ -72,6 +74,12 @@ class Case:
     steps: frozenset[Bits]
     places: DiskMap
     tables: tuple[Span, Span]
+    between: tuple[Overlay, ...] = ()
+
+    @property
+    def compared(self) -> tuple[Reader, ...]:
+        """Readers of the disks that hold complete images: first the one before the operation."""
+        return tuple(disk.read for disk in (self.before, *self.between, self.after))
 
 
 def record(operation: str, path: Path, before: Overlay, running: Slot, act: Act) -> Case:
@@ -99,7 +107,7 @@ def record(operation: str, path: Path, before: Overlay, running: Slot, act: Act)
         after,
         tuple(log),
         tuple(replace(each, written=_is_written(each, log)) for each in sets_on(table, running)),
-        _steps(path, before, tuple(log)),
+        _steps(path, before, tuple(log), table_spans(table)),
         disk_map(table, before.size),
         table_spans(table),
     )
@@ -145,13 +153,16 @@ def _spans(table: Table, each: PartitionSet) -> tuple[Span, ...]:
     return tuple(Span(entry.first_lba * unit, (entry.last_lba + 1) * unit) for entry in entries)
 
 
-def _steps(path: Path, before: Overlay, log: tuple[Event, ...]) -> frozenset[Bits]:
+def _steps(
+    path: Path, before: Overlay, log: tuple[Event, ...], tables: tuple[Span, Span]
+) -> frozenset[Bits]:
     """The boot bits at the beginning of each step, and at the end."""
     disk = quiet_disk(path, before.fork())
-    found = {bits_of(table_on(disk))}
+    found = [view_of(copies_on(disk, tables))]
     for event in log:
         if isinstance(event, Write) and event.channel.is_disk:
             disk.bytes.write(event.offset, event.data)
         elif isinstance(event, Note):
-            found.add(bits_of(table_on(disk)))
-    return frozenset(found | {bits_of(table_on(disk))})
+            found.append(view_of(copies_on(disk, tables)))
+    found.append(view_of(copies_on(disk, tables)))
+    return frozenset(view.bits for view in found if view.bits is not None)

@@ -16,7 +16,6 @@ from updog.crashtest.moments import mask_of
 from updog.crashtest.writelog import Event, Write, write_at
 
 _STEP = 1 << 20
-BEFORE, AFTER = 0, 1
 
 
 class Contents(Enum):
@@ -69,14 +68,19 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class SetLikeness:
-    """When a partition set is as before the operation, and when as after it."""
+    """When a partition set is as before the operation, and when as after it.
+
+    Attributes:
+        before: when it is as before.
+        after: when it is as one of the updates leaves it; the last of them is the operation's.
+    """
 
     before: Likeness
-    after: Likeness
+    after: tuple[Likeness, ...]
 
     def contents(self, mask: int) -> Contents:
         """What the set holds, if the atoms of `mask` reached the medium."""
-        if self.after.holds(mask):
+        if any(each.holds(mask) for each in self.after):
             return Contents.AFTER
         return Contents.BEFORE if self.before.holds(mask) else Contents.MIXED
 
@@ -86,7 +90,7 @@ def set_likeness(
     doubt: Doubt,
     spans: tuple[Span, ...],
     beneath: Reader,
-    compared: tuple[Reader, Reader],
+    compared: tuple[Reader, ...],
 ) -> SetLikeness:
     """Work out for one moment when a set is complete.
 
@@ -95,15 +99,15 @@ def set_likeness(
         doubt: the moment; its cells have been compared with `compared`.
         spans: the partitions of the set.
         beneath: the disk with the durable writes on it.
-        compared: the disk before the operation, and after it.
+        compared: the disk before the operation, and after it; in between those after earlier ones.
     """
     cells = [cell for cell in doubt.cells if any(span.holds(cell.start) for span in spans)]
     settled = list(_settled(log, doubt, spans))
-    before, after = (
-        _likeness(cells, which, possible=_same(settled, beneath, compared[which]))
-        for which in (BEFORE, AFTER)
+    before, *after = (
+        _likeness(cells, which, possible=_same(settled, beneath, each))
+        for which, each in enumerate(compared)
     )
-    return SetLikeness(before, after)
+    return SetLikeness(before, tuple(after))
 
 
 def _likeness(cells: list[Cell], which: int, *, possible: bool) -> Likeness:

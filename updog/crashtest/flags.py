@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from partitions.layout import Slot
-
 OPERATIONS = ("update", "activate", "mark-successful", "rollback", "revert")
 SECTORS = (512, 4096)
 DESCRIPTION = (
@@ -33,7 +31,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--active",
-        choices=tuple(slot.value for slot in Slot),
+        choices=("A", "B"),
         help="the set that runs (default: the one that the bootloader would boot)",
     )
     parser.add_argument(

@@ -32,6 +32,14 @@ class Sizes:
     boot: int = MIB + KIB
     hash: int = MIB
 
+    def at_most(self, other: Sizes) -> Sizes:
+        """The smaller one of each."""
+        return Sizes(
+            root=min(self.root, other.root),
+            boot=min(self.boot, other.boot),
+            hash=min(self.hash, other.hash),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TrialImages:

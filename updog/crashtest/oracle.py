@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import TypeAlias
 
 from partitions.blockio import Access, Extent
@@ -22,7 +24,7 @@ from partitions.gpt import CopyName, Table
 from partitions.layout import Slot, with_active
 from updog.crashtest.contents import Contents, Span
 from updog.crashtest.overlay import Overlay
-from updog.crashtest.recorder import RecordedDisk
+from updog.crashtest.recorder import RecordedDisk, quiet_disk
 
 MOST_BOOTS = 16
 """Tries are at most 15, so that by then they are all spent."""
@@ -200,9 +202,39 @@ def _held(holdings: Holdings, slot: Slot) -> str:
     return contents.value if whole or contents is Contents.MIXED else "no complete image"
 
 
-def table_digest(disk: Overlay, spans: Iterable[Span]) -> bytes:
-    """A digest of both copies of the table, as they lie on a disk."""
-    digest = blake2b(digest_size=16)
-    for span in spans:
-        digest.update(disk.read(span.start, span.end - span.start))
-    return digest.digest()
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Both copies of a partition table, as bytes and where they lie.
+
+    Attributes:
+        path: the file that the real code believes to read.
+        size: bytes of the disk.
+        parts: first byte and bytes of each copy.
+    """
+
+    path: Path
+    size: int
+    parts: tuple[tuple[int, bytes], ...]
+
+    @property
+    def digest(self) -> bytes:
+        """The same for the same bytes."""
+        digest = blake2b(digest_size=16)
+        for _, data in self.parts:
+            digest.update(data)
+        return digest.digest()
+
+
+def copies_on(disk: RecordedDisk, spans: Iterable[Span]) -> Copies:
+    """Take both copies of the table from a disk."""
+    parts = ((span.start, disk.bytes.read(span.start, span.end - span.start)) for span in spans)
+    return Copies(disk.path, disk.bytes.size, tuple(parts))
+
+
+@lru_cache(maxsize=512)
+def view_of(copies: Copies) -> View:
+    """What a bootloader finds; it depends on the table alone, and few tables make many disks."""
+    disk = Overlay(copies.size, lambda _offset, length: bytes(length))
+    for start, data in copies.parts:
+        disk.write(start, data)
+    return look(quiet_disk(copies.path, disk))

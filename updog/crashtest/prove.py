@@ -82,10 +82,31 @@ class Tally:
     failures: int = 0
     smallest: Counterexample | None = None
 
+    def add(self, other: Tally) -> None:
+        """Take in what was tried elsewhere."""
+        self.states += other.states
+        self.moments += other.moments
+        self.complete += other.complete
+        self.tables |= other.tables
+        self.leaning |= other.leaning
+        self.kinds |= other.kinds
+        self.recoveries += other.recoveries
+        self.cut_again += other.cut_again
+        self.failures += other.failures
+        self.keep(other.smallest)
+
     def fail(self, found: Counterexample) -> None:
+        """Count a failure, and keep its counterexample if it is the simplest so far."""
+        self.failures += 1
+        self.keep(found)
+
+    def keep(self, found: Counterexample | None) -> None:
         """Keep a counterexample if it is the simplest so far."""
-        if self.smallest is None or found.rank < self.smallest.rank:
+        if found and (self.smallest is None or found.rank < self.smallest.rank):
             self.smallest = found
+
+
+_NOT_DONE = "the operation has said that it is done, and is not"
 
 
 def prove(
@@ -93,6 +114,7 @@ def prove(
     how: Thoroughness,
     aftermath: Aftermath | None = None,
     kinds: set[Kind] | None = None,
+    start: int = 0,
 ) -> Tally:
     """Explore one recorded operation.
 
@@ -101,6 +123,7 @@ def prove(
         how: how much is tried.
         aftermath: what is run on one disk of each kind; None: nothing.
         kinds: kinds that it need not be run on again; new ones are added.
+        start: moments that end before this place of the log are passed over.
     """
     tally = Tally(kinds=set() if kinds is None else kinds)
     disk = case.before.fork()
@@ -111,7 +134,8 @@ def prove(
                 write = write_at(case.log, index)
                 disk.write(write.offset, write.data)
         landed.update(moment.durable)
-        _Exploration(Scene(case, how.fineness, disk, moment), how, tally, aftermath).run()
+        if moment.position >= start:
+            _Exploration(Scene(case, how.fineness, disk, moment), how, tally, aftermath).run()
     return tally
 
 
@@ -159,8 +183,7 @@ class _Exploration:
         outcome = self._aftermath(scene.case, scene.left(mask), scene.view(mask))
         self._tally.cut_again += outcome.states
         if outcome.problem:
-            self._tally.failures += 1
-            self._tally.fail(scene.told(mask, outcome.problem))
+            self._tally.fail(scene.told(mask, outcome.problem, at_once=False))
 
     def _conclude(self) -> None:
         scene = self._scene
@@ -170,10 +193,9 @@ class _Exploration:
                 self._tally.leaning.add(digest)
         if self._worst is not None:
             mask = smallest(self._worst, scene.doubt, lambda less: bool(scene.problem(less)))
-            self._tally.fail(scene.told(mask, scene.problem(mask)))
+            self._tally.keep(scene.told(mask, scene.problem(mask), at_once=True))
         if scene.doubt.atoms and not scene.doubt.moment.flushing:
-            self._tally.failures += 1
-            self._tally.fail(scene.told(0, "the operation has said that it is done, and is not"))
+            self._tally.fail(scene.told(0, _NOT_DONE, at_once=False))
 
     def _random_bits(self, doubt: Doubt) -> RandomBits:
         """Bits that depend on the seed and the moment alone."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-from partitions.errors import PartitionError
+from partitions.errors import PartitionError, TransitionRefused
 from partitions.layout import Slot
 from updog.crashtest.cases import Case, record
 from updog.crashtest.images import KIB, Sizes
-from updog.crashtest.machine import Machine
+from updog.crashtest.machine import Agent, Machine
 from updog.crashtest.oracle import View
 from updog.crashtest.overlay import Overlay
 from updog.crashtest.prove import Outcome, Thoroughness, prove
@@ -27,22 +27,44 @@ class Recovery:
 
     Attributes:
         how: how much is tried for a second power cut in the middle of it.
+        agent: the code under trial.
     """
 
     how: Thoroughness
+    agent: Agent = field(default_factory=Agent)
 
     def __call__(self, case: Case, left: Overlay, view: View) -> Outcome:
         """Boot, confirm, update again, boot that; then cut the power in the middle of it."""
         if view.picked is None:
             return Outcome(view.trouble)
-        machine = Machine(quiet_disk(case.path, left.fork()), view.picked, sizes=SMALL)
+        machine = self._machine(case, left.fork(), view.picked)
         try:
             problem = _life_goes_on(machine)
-            again = [prove(second, self.how) for second in _second_cuts(case, left, view.picked)]
+            again = [
+                prove(second, self.how) for second in self._second_cuts(case, left, view.picked)
+            ]
         except (PartitionError, UpdogError) as error:
             return Outcome(f"the next run fails: {error}")
         lost = [f"a second power cut is lost:\n{each.smallest}" for each in again if each.failures]
         return Outcome("\n".join([problem, *lost]).strip(), sum(each.states for each in again))
+
+    def _second_cuts(self, case: Case, left: Overlay, picked: Slot) -> Iterator[Case]:
+        """Each write to the partition table that may come first after a power cut.
+
+        Once after a boot, and once as if the bootloader were one that repairs nothing.
+        """
+        for boots, running in ((True, picked), (False, case.running)):
+            for title, act in _NEXT.items():
+                machine = self._machine(case, left, running)
+                first = partial(_first_write, machine, act, boots=boots)
+                try:
+                    yield record(f"{case.operation}, then {title}", case.path, left, running, first)
+                except TransitionRefused:
+                    continue
+
+    def _machine(self, case: Case, contents: Overlay, running: Slot) -> Machine:
+        disk = quiet_disk(case.path, contents)
+        return Machine(disk, running, sizes=SMALL, agent=self.agent)
 
 
 def _life_goes_on(machine: Machine) -> str:
@@ -65,29 +87,26 @@ def _life_goes_on(machine: Machine) -> str:
     return f"after the next update, {lacking}" if lacking else ""
 
 
-def _second_cuts(case: Case, left: Overlay, picked: Slot) -> Iterator[Case]:
-    """The first writes to the partition table after a power cut, and after a process was killed.
-
-    A killed process leaves such disks as well, but no bootloader looks at them before the next run.
-    """
-    for title, running, reboots in (
-        ("the next boot and run", picked, True),
-        ("the next run without a boot", case.running, False),
-    ):
-        machine = Machine(quiet_disk(case.path, left), running)
-        yield record(
-            f"{case.operation}, then {title}",
-            case.path,
-            left,
-            running,
-            partial(_first_writes, machine, reboots=reboots),
-        )
-
-
-def _first_writes(machine: Machine, disk: RecordedDisk, *, reboots: bool) -> None:
-    recovering = replace(machine, disk=disk)
-    if reboots:
+def _first_write(
+    machine: Machine, act: Callable[[Machine], None], disk: RecordedDisk, *, boots: bool
+) -> None:
+    again = replace(machine, disk=disk)
+    if boots:
         disk.note("the bootloader boots")
-        recovering.reboot()
-    recovering.confirm()
-    recovering.control.clear_inactive()
+        again.reboot()
+    act(again)
+
+
+def _clear(machine: Machine) -> None:
+    machine.confirm()
+    machine.control.clear_inactive()
+
+
+_NEXT: Mapping[str, Callable[[Machine], None]] = {
+    "mark-successful": lambda machine: machine.control.mark_successful(),
+    "update": _clear,
+    "activate": lambda machine: machine.control.activate(),
+    "rollback": lambda machine: machine.control.rollback(),
+    "revert": lambda machine: machine.control.cancel(),
+}
+"""What may be done next; what is refused in a state is passed over."""

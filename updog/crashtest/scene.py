@@ -9,7 +9,7 @@ from updog.crashtest.cases import Case
 from updog.crashtest.contents import Contents, set_likeness
 from updog.crashtest.doubt import Fineness, find_doubt
 from updog.crashtest.moments import Moment
-from updog.crashtest.oracle import Holdings, View, judge, look, table_digest
+from updog.crashtest.oracle import Holdings, View, copies_on, judge, view_of
 from updog.crashtest.overlay import Overlay
 from updog.crashtest.recorder import quiet_disk
 from updog.crashtest.words import Counterexample, places, rank, step_of
@@ -29,13 +29,12 @@ class Scene:
     """
 
     def __init__(self, case: Case, fineness: Fineness, disk: Overlay, moment: Moment) -> None:
-        compared = (case.before.read, case.after.read)
         self.case = case
-        self.doubt = find_doubt(case.log, moment, fineness, disk.read, compared)
+        self.doubt = find_doubt(case.log, moment, fineness, disk.read, case.compared)
         self._sector = fineness.sector
         self._disk = disk
         self._likeness = tuple(
-            set_likeness(case.log, self.doubt, each.spans, disk.read, compared)
+            set_likeness(case.log, self.doubt, each.spans, disk.read, case.compared)
             for each in case.sets
         )
         self._views: dict[int, tuple[bytes, View]] = {}
@@ -65,8 +64,14 @@ class Scene:
         """The disk itself."""
         return self._disk.fork().apply(self.doubt.chosen(mask), self.case.log)
 
-    def told(self, mask: int, problem: str) -> Counterexample:
-        """The disk in words."""
+    def told(self, mask: int, problem: str, *, at_once: bool) -> Counterexample:
+        """The disk in words.
+
+        Args:
+            mask: the disk.
+            problem: the promise that it breaks.
+            at_once: whether it shows on the disk itself, and not only in what is done next.
+        """
         return Counterexample(
             self.case.operation,
             step_of(self.doubt, self.case.log),
@@ -74,16 +79,16 @@ class Scene:
             len(self.doubt.atoms),
             places(mask, self.doubt, self.case.places),
             problem,
-            rank(mask, self.doubt),
+            (int(not at_once), *rank(mask, self.doubt)),
         )
 
     def _seen(self, mask: int) -> tuple[bytes, View]:
         # Images do not matter here, so that the disk need not be built with them.
         critical = mask & self.doubt.critical
         if critical not in self._views:
-            disk = self.left(critical)
-            digest = table_digest(disk, self.case.tables)
-            self._views[critical] = digest, look(quiet_disk(self.case.path, disk))
+            disk = quiet_disk(self.case.path, self.left(critical))
+            copies = copies_on(disk, self.case.tables)
+            self._views[critical] = copies.digest, view_of(copies)
         return self._views[critical]
 
     def _contents(self, mask: int) -> tuple[Contents, ...]:

@@ -20,7 +20,7 @@ class Counterexample:
     Attributes:
         operation: what was running.
         step: what it was doing.
-        sector: bytes that the medium writes whole or not at all.
+        sector: bytes that the medium writes whole or not at all; 0 where the power was not cut.
         in_doubt: sectors written and not flushed, at that moment.
         places: what reached the disk and what did not, one line a place.
         problem: the promise that is broken.
@@ -36,6 +36,8 @@ class Counterexample:
     rank: tuple[int, ...] = field(repr=False)
 
     def __str__(self) -> str:
+        if not self.sector:
+            return f"{self.operation}, during the step '{self.step}': {self.problem.rstrip('.')}."
         lines = (
             f"{self.operation}: the power is cut during the step '{self.step}'.",
             f"{self.in_doubt} sectors of {self.sector} bytes were written and not flushed:",
@@ -43,6 +45,12 @@ class Counterexample:
             f"Then {self.problem.rstrip('.')}.",
         )
         return "\n".join(lines)
+
+
+def without_power_cut(operation: str, step: str, position: int, error: str) -> Counterexample:
+    """Tell of a run that failed after another one had been killed, the power being on."""
+    problem = f"the process is killed there, and the next run fails: {error}"
+    return Counterexample(operation, step, 0, 0, (), problem, (0, 0, position, 0))
 
 
 def smallest(mask: int, doubt: Doubt, fails: Callable[[int], bool]) -> int:

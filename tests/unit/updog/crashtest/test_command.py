@@ -24,13 +24,13 @@ def test_a_proof_is_printed_on_stdout_and_progress_on_stderr(
     assert run(["--image", str(image), "--scenario", "activate", "--sector", "512"]) == 0
     said = capsys.readouterr()
     assert said.out.splitlines()[1].startswith("activate")
-    assert said.err == "Exploring activate, sectors of 512 bytes\n"
+    assert said.err.startswith("Exploring activate, sectors of 512 bytes\n")
 
 
 def test_json_is_one_document(image: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--image", str(image), "--scenario", "revert", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert [row["sector"] for row in said["operations"]] == [512, 4096]
+    assert {row["sector"] for row in said["operations"]} == {512, 4096}
 
 
 def test_the_image_is_not_written(image: Path) -> None:

@@ -20,7 +20,7 @@ FAST = ("activate", "mark-successful", "rollback", "revert")
 def test_an_operation_on_boot_bits_is_explored_completely(operation: str) -> None:
     proof = Trial(tiny_stand(), scenarios([operation]), (512,)).run()
     assert proof.holds, proof.counterexample
-    (row,) = proof.rows
+    row, _killed = proof.rows
     assert row.complete == row.moments == 3
 
 
