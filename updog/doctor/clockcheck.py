@@ -24,7 +24,7 @@ def clock(now: datetime, paths: Paths, marker: Path = _TIMESYNC) -> Iterator[Che
     """Compare the clock with files whose times it must have passed; ask whether it is kept."""
     yield against_image(now, paths)
     yield against_state(now, paths)
-    yield synchronised(kernel_synchronised(), marker)
+    yield synchronised(kernel=kernel_synchronised(), marker=marker)
 
 
 def against_image(now: datetime, paths: Paths) -> Check:
@@ -61,7 +61,7 @@ def against_server(now: datetime, server: str, told: datetime | None) -> Check:
     return ok("clock", f"it agrees with that of {server}")
 
 
-def synchronised(kernel: bool | None, marker: Path = _TIMESYNC) -> Check:  # noqa: FBT001
+def synchronised(*, kernel: bool | None, marker: Path = _TIMESYNC) -> Check:
     """Tell whether anybody keeps the clock right."""
     if marker.exists() or kernel:
         return ok("clock", "it is kept synchronised")

@@ -55,7 +55,7 @@ class TarWriter:
         Raises:
             StorageError, PermissionDenied: the file system refused.
         """
-        self._write(_header(name, size))
+        self._write(header(name, size))
         written = 0
         for chunk in chunks:
             written += len(chunk)
@@ -110,7 +110,8 @@ class TarWriter:
             raise UsageError(f"{self._path} is there already.", hint="--force replaces it.")
 
 
-def _header(name: str, size: int) -> bytes:
+def header(name: str, size: int) -> bytes:
+    """Return the header, extended where it has to be, of a plain file."""
     facts = tarfile.TarInfo(name)
     facts.size = size
     facts.mode = 0o644

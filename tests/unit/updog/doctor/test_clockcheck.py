@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.clock import NOW
+from updog.doctor.check import Verdict
+from updog.doctor.clockcheck import (
+    TOLERANCE,
+    against_image,
+    against_server,
+    against_state,
+    kernel_synchronised,
+    synchronised,
+)
+from updog.settings import Paths
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    made = Paths(
+        state_dir=tmp_path, trusted_root=tmp_path / "root.json", os_release=tmp_path / "release"
+    )
+    made.tuf_dir.mkdir()
+    for path in (made.trusted_root, made.os_release, made.tuf_dir / "timestamp.json"):
+        path.touch()
+        os.utime(path, (NOW.timestamp(), NOW.timestamp()))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("behind", "verdict"),
+    [(-MINUTE, Verdict.OK), (TOLERANCE, Verdict.OK), (TOLERANCE + MINUTE, Verdict.FAIL)],
+)
+def test_a_clock_behind_the_image_fails(paths: Paths, behind: timedelta, verdict: Verdict) -> None:
+    assert against_image(NOW - behind, paths).verdict is verdict
+
+
+def test_a_clock_behind_its_own_earlier_runs_is_a_warning(paths: Paths) -> None:
+    check = against_state(NOW - timedelta(days=2), paths)
+    assert check.verdict is Verdict.WARN
+    assert "2 days from now: the clock went back" in check.said
+
+
+def test_without_any_file_there_is_nothing_to_doubt(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "a", trusted_root=tmp_path / "b", os_release=tmp_path / "c")
+    assert against_image(NOW, paths).verdict is Verdict.OK
+    assert against_state(NOW, paths).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "words"),
+    [
+        (NOW + MINUTE, Verdict.OK, "agrees"),
+        (NOW + timedelta(hours=3), Verdict.WARN, "3 hours behind that of s"),
+        (NOW - timedelta(hours=3), Verdict.WARN, "3 hours ahead of that of s"),
+        (None, Verdict.OK, "does not tell"),
+    ],
+)
+def test_a_server_gives_a_hint(told: object, verdict: Verdict, words: str) -> None:
+    check = against_server(NOW, "s", told)  # type: ignore[arg-type]
+    assert check.verdict is verdict
+    assert words in check.said
+
+
+@pytest.mark.parametrize(
+    ("kernel", "verdict"), [(True, Verdict.OK), (None, Verdict.OK), (False, Verdict.WARN)]
+)
+def test_the_kernel_tells_whether_the_clock_is_kept(
+    tmp_path: Path, *, kernel: bool | None, verdict: Verdict
+) -> None:
+    assert synchronised(kernel=kernel, marker=tmp_path / "none").verdict is verdict
+
+
+def test_a_mark_of_timesyncd_is_enough(tmp_path: Path) -> None:
+    marker = tmp_path / "synchronized"
+    marker.touch()
+    assert synchronised(kernel=False, marker=marker).verdict is Verdict.OK
+
+
+def test_asking_the_kernel_answers() -> None:
+    assert kernel_synchronised() in {True, False, None}
