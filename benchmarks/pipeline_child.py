@@ -1,0 +1,102 @@
+"""One installation by our pipeline, as a process of its own, so that its memory can be measured.
+
+    python -m benchmarks.pipeline_child WAY URL NAME DEVICE BASE KEPT
+
+WAY is full, map, adaptive or delta; with ``+fast`` behind it, without reading back. BASE is a
+device or ``-``; KEPT is the map kept from the base's installation or ``-``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from partitions.blockio import Access, Extent
+from partitions.device import open_device
+from updog.blockmap import parse
+from updog.pipeline import adaptive, delta, full
+from updog.pipeline.direct import Medium, open_medium
+from updog.pipeline.facts import Done, ReadBack, Signed
+from updog.pipeline.httpranges import HttpRanges
+from updog.requestswire import RequestsWire
+from updog.wire import Answer, FetchSettings
+
+
+class Run:
+    """What one run shares."""
+
+    def __init__(self, url: str, name: str, facts: dict[str, dict[str, object]]) -> None:
+        self.wire = RequestsWire(FetchSettings())
+        self.url = url
+        self.name = name
+        self.facts = facts
+
+    def signed(self, name: str) -> Signed:
+        """The facts of one file."""
+        told = self.facts[name]
+        return Signed(
+            name,
+            int(str(told["length"])),
+            {"sha256": str(told["sha256"])},
+            int(str(told["raw_length"])),
+            str(told["raw_sha256"]),
+        )
+
+    def receive(self, name: str) -> Iterator[bytes]:
+        """Begin to receive one file."""
+        answer = self.wire.ask(f"{self.url}/{name}", {})
+        while chunk := answer.read1(1 << 18):
+            yield chunk
+
+    def ask(self, ranges: str) -> Answer:
+        """Ask for ranges of the image."""
+        headers = {"Range": ranges, "Accept-Encoding": "identity"}
+        return self.wire.ask(f"{self.url}/{self.name}", headers)
+
+
+def main() -> None:
+    """Install once and print what moved, as JSON."""
+    way, url, name, device, base, kept = sys.argv[1:]
+    way, _, fast = way.partition("+")
+    read_back = ReadBack.NEVER if fast else ReadBack.ALWAYS
+    wire = RequestsWire(FetchSettings())
+    answer = wire.ask(f"{url}/facts.json", {})
+    run = Run(url, name, json.loads(b"".join(iter(lambda: answer.read1(1 << 16), b""))))
+    with ExitStack() as stack:
+        target = _medium(stack, device, Access.WRITE)
+        active = _medium(stack, base, Access.READ) if base != "-" else None
+        done = install(run, way, target, (active, kept), read_back)
+    print(json.dumps(asdict(done.moved)))
+
+
+def install(
+    run: Run, way: str, target: Medium, base: tuple[Medium | None, str], read_back: ReadBack
+) -> Done:
+    """Install by one way."""
+    signed = run.signed(run.name)
+    active, kept = base
+    if way == "full":
+        return full.install(signed, lambda: run.receive(run.name), target, read_back=read_back)
+    if way == "delta" and active is not None:
+        name = f"{run.name}.delta"
+        found = delta.Delta(run.signed(name), lambda: run.receive(name))
+        return delta.install(signed, found, active, target, read_back=read_back)
+    blockmap = parse(b"".join(run.receive(f"{run.name}.blockmap")), run.name)
+    source = HttpRanges(run.ask, run.name)
+    hashes = parse(Path(kept).read_bytes(), kept).hashes if kept != "-" else None
+    place = adaptive.Base(active, hashes) if active is not None else None
+    return adaptive.install(signed, blockmap, source, target, base=place, read_back=read_back)
+
+
+def _medium(stack: ExitStack, path: str, access: Access) -> Medium:
+    extent = Extent(Path(path))
+    io = stack.enter_context(open_device(extent, access))
+    return stack.enter_context(open_medium(io, extent, access))
+
+
+if __name__ == "__main__":
+    main()
