@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,11 +26,14 @@ DAY = timedelta(days=1)
 
 @contextmanager
 def over_tls(
-    world: World, certificate: trustme.LeafCert, *, host: str = "localhost"
+    world: World, certificate: trustme.LeafCert, *, clients: trustme.CA | None = None
 ) -> Iterator[int]:
     """The repository over https; the machine is configured for it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
+    if clients is not None:
+        clients.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
     server = Server(world.publisher.published)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     server.socket = context.wrap_socket(
@@ -38,7 +42,7 @@ def over_tls(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     port = server.server_address[1]
-    point_at(world, f"https://{host}:{port}")
+    point_at(world, f"https://localhost:{port}")
     try:
         yield port
     finally:
@@ -235,6 +239,39 @@ def test_an_unknown_authority_is_tls(world: World, authority: trustme.CA) -> Non
         code, found = doctor(world)
     assert (code, failures(found)) == (69, ["tls"])
     assert "not from an authority we believe" in of(found, "tls")["said"]
+
+
+def test_a_server_that_wants_our_certificate_is_tls(world: World, authority: trustme.CA) -> None:
+    believe(world, authority)
+    with over_tls(world, authority.issue_cert("localhost"), clients=authority):
+        code, found = doctor(world)
+    assert (code, failures(found)) == (69, ["tls"])
+    (check,) = (one for one in found if one["verdict"] == "fail")
+    assert "set client_cert" in check["todo"], check
+
+
+def test_our_certificate_opens_the_way(world: World, authority: trustme.CA) -> None:
+    believe(world, authority)
+    mine = world.machine.home / "mine.pem"
+    authority.issue_cert("machine.example").private_key_and_cert_chain_pem.write_to_path(mine)
+    text = (world.machine.home / "updog.d/test.toml").read_text()
+    dropin(world, f'{text}client_cert = "{mine}"\n')
+    with over_tls(world, authority.issue_cert("localhost"), clients=authority):
+        code, found = doctor(world)
+    assert (code, failures(found)) == (0, [])
+
+
+def test_a_server_with_another_key_than_the_pinned_is_tls(
+    world: World, authority: trustme.CA
+) -> None:
+    believe(world, authority)
+    text = (world.machine.home / "updog.d/test.toml").read_text()
+    pin = b64encode(hashlib.sha256(b"another key").digest()).decode()
+    dropin(world, f'{text}pin_sha256 = ["{pin}"]\n')
+    with over_tls(world, authority.issue_cert("localhost")):
+        code, found = doctor(world)
+    assert (code, failures(found)) == (69, ["tls"])
+    assert "none of pin_sha256" in of(found, "tls")["said"]
 
 
 def test_a_server_without_tls_is_told(world: World) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from urllib.parse import unquote, urlsplit
 
 from updog import tls
@@ -187,7 +187,8 @@ def _broken(error: OSError, server: Endpoint) -> Check:
         said = f"{server} refuses us: {reason}"
         todo = "It may ask for a certificate: set client_cert and client_key."
     else:
-        said, todo = f"the TLS handshake with {server} fails: {reason}", "Check the server."
+        said = f"{server} breaks TLS off: {reason}"
+        todo = "Check the server; if it asks for a certificate, set client_cert and client_key."
     return fail("tls", said, todo, UnreachableError)
 
 
@@ -214,5 +215,14 @@ def _date(line: socket.socket, route: Route) -> datetime | None:
         connection.request("HEAD", route.url if absolute else urlsplit(route.url).path or "/")
         answer = connection.getresponse()
         return parsedate_to_datetime(answer.getheader("Date", ""))
+    except RemoteDisconnected:
+        # It may not know HEAD.
+        return None
+    except (ssl.SSLError, ConnectionError) as error:
+        # In TLS 1.3 a server that wants our certificate says so only after the handshake, and what
+        # it says may be lost when it hangs up.
+        if route.server.scheme == "http":
+            return None
+        raise _Stop(_broken(error, route.server)) from error
     except (OSError, HTTPException, ValueError):
         return None
