@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
@@ -30,6 +31,22 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}.", hint=f"See '{self.prog} --help'.")
 
 
+class Command(NamedTuple):
+    """One command.
+
+    Attributes:
+        name: the word.
+        text: what it does.
+        flags: each adds flags of it.
+        aliases: other words for it.
+    """
+
+    name: str
+    text: str
+    flags: tuple[Callable[[Parser], None], ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
 # argparse has no public name for what add_subparsers returns.
 _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001
 
@@ -47,14 +64,29 @@ def parse(
         UsageError: it is not one of ours.
         SystemExit: with 0, after printing help.
     """
+    words = sys.argv[1:] if argv is None else argv
+    named = [
+        command for command in COMMANDS if not {command.name, *command.aliases}.isdisjoint(words)
+    ]
+    # Making the parsers of all commands takes longer than most commands. Help shows them all, and
+    # so does the message for a word that is none.
+    if named and _HELP.isdisjoint(words):
+        try:
+            return _parser(named, environment).parse_args(words)
+        except UsageError:
+            if len(named) == len(COMMANDS):
+                raise
+    return _parser(COMMANDS, environment).parse_args(words)
+
+
+def _parser(commands: Iterable[Command], environment: Mapping[str, str]) -> Parser:
     parser = Parser(prog="updog", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     config = Path(environment.get("UPDOG_CONFIG") or DEFAULT_PATH)
     _add_global(parser, config=config, log_level="info", quiet=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_selecting(commands)
-    _add_switching(commands)
-    _add_telling(commands)
-    return parser.parse_args(argv)
+    chosen = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in commands:
+        _add(chosen, command)
+    return parser
 
 
 def _add_global(parser: Parser, *, config: object, log_level: object, quiet: object) -> None:
@@ -68,43 +100,27 @@ def _add_global(parser: Parser, *, config: object, log_level: object, quiet: obj
     )
 
 
-def _command(commands: _Commands, name: str, text: str, *aliases: str) -> Parser:
+def _add(commands: _Commands, command: Command) -> Parser:
     parser = commands.add_parser(
-        name, help=text, description=text, aliases=aliases, allow_abbrev=False
+        command.name,
+        help=command.text,
+        description=command.text,
+        aliases=command.aliases,
+        allow_abbrev=False,
     )
     silent = argparse.SUPPRESS  # absent here must not undo what stood before the command
     _add_global(parser, config=silent, log_level=silent, quiet=silent)
-    parser.set_defaults(command=name)
+    parser.set_defaults(command=command.name)
+    for add_flags in command.flags:
+        add_flags(parser)
     return parser
 
 
-def _add_selecting(commands: _Commands) -> None:
-    """Commands that choose an update."""
-    check = _command(commands, "check-update", "tell whether there is an update", "whats")
-    _choice_flags(check)
-    check.add_argument("-a", "--all", action="store_true", help="list all that are applicable")
-    _json_flag(check)
-    update = _command(commands, "update", "install an update and let it boot next")
-    image = _command(commands, "update-image", "install an update, but do not let it boot yet")
-    for parser in (update, image):
-        _choice_flags(parser)
-        _json_flag(parser)
-        parser.add_argument(
-            "--force", action="store_true", help="although the running boot is not confirmed yet"
-        )
-    _reboot_flag(update)
-    text = "cache migrations, manifest and metadata of the next update; leaves the disk alone"
-    _choice_flags(_command(commands, "prepare", text))
-    _add_bundle(commands)
-
-
-def _add_bundle(commands: _Commands) -> None:
-    """Commands on repositories that are carried by hand."""
-    text = "carry updates to machines without a network"
-    actions = _command(commands, "bundle", text).add_subparsers(
-        dest="action", metavar="ACTION", required=True
-    )
-    export = _command(actions, "export", "write one version with all it takes into one file")
+def _bundle_actions(parser: Parser) -> None:
+    """What can be done with repositories that are carried by hand."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    text = "write one version with all it takes into one file"
+    export = _add(actions, Command("export", text))
     export.set_defaults(command="bundle")
     export.add_argument("file", type=Path, metavar="FILE", help="the tar file to write")
     export.add_argument(
@@ -118,27 +134,6 @@ def _add_bundle(commands: _Commands) -> None:
     export.add_argument("--variant", metavar="NAME", help="carry for another variant")
     _source_flag(export)
     export.add_argument("--force", action="store_true", help="replace FILE if it is there")
-
-
-def _add_switching(commands: _Commands) -> None:
-    """Commands that only change boot bits; all work offline."""
-    _reboot_flag(_command(commands, "update-apply", "let the installed update boot next"))
-    _command(commands, "update-revert", "take update-apply back")
-    text = "let the other set boot next again"
-    _reboot_flag(_command(commands, "rollback", text, "rollback-to-inactive"))
-    text = "confirm that the running system works"
-    _command(commands, "mark-successful", text, "mark-successful-boot")
-
-
-def _add_telling(commands: _Commands) -> None:
-    """Commands that only tell."""
-    _json_flag(_command(commands, "status", "show both partition sets and what boots next"))
-    why = _command(commands, "why", "explain which update would be chosen and why the others not")
-    _choice_flags(why)
-    _json_flag(why)
-    _json_flag(_command(commands, "doctor", "look for what is wrong; changes nothing"))
-    text = "prove on a copy of a disk that no power cut leaves it unbootable"
-    crashtest.add_flags(_command(commands, "crashtest", text))
 
 
 def _choice_flags(parser: Parser) -> None:
@@ -180,3 +175,58 @@ def _version(text: str) -> Version:
         return Version.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a version such as 1.2.3") from error
+
+
+def _all_flag(parser: Parser) -> None:
+    parser.add_argument("-a", "--all", action="store_true", help="list all that are applicable")
+
+
+def _force_flag(parser: Parser) -> None:
+    parser.add_argument(
+        "--force", action="store_true", help="although the running boot is not confirmed yet"
+    )
+
+
+_HELP = {"-h", "--help"}
+_INSTALLING = (_choice_flags, _json_flag, _force_flag)
+COMMANDS = (
+    # Commands that choose an update.
+    Command(
+        "check-update",
+        "tell whether there is an update",
+        (_choice_flags, _all_flag, _json_flag),
+        ("whats",),
+    ),
+    Command("update", "install an update and let it boot next", (*_INSTALLING, _reboot_flag)),
+    Command("update-image", "install an update, but do not let it boot yet", _INSTALLING),
+    Command(
+        "prepare",
+        "cache migrations, manifest and metadata of the next update; leaves the disk alone",
+        (_choice_flags,),
+    ),
+    Command("bundle", "carry updates to machines without a network", (_bundle_actions,)),
+    # Commands that only change boot bits; all work offline.
+    Command("update-apply", "let the installed update boot next", (_reboot_flag,)),
+    Command("update-revert", "take update-apply back"),
+    Command(
+        "rollback", "let the other set boot next again", (_reboot_flag,), ("rollback-to-inactive",)
+    ),
+    Command(
+        "mark-successful",
+        "confirm that the running system works",
+        aliases=("mark-successful-boot",),
+    ),
+    # Commands that only tell.
+    Command("status", "show both partition sets and what boots next", (_json_flag,)),
+    Command(
+        "why",
+        "explain which update would be chosen and why the others not",
+        (_choice_flags, _json_flag),
+    ),
+    Command("doctor", "look for what is wrong; changes nothing", (_json_flag,)),
+    Command(
+        "crashtest",
+        "prove on a copy of a disk that no power cut leaves it unbootable",
+        (crashtest.add_flags,),
+    ),
+)
