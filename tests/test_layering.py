@@ -47,6 +47,7 @@ PURE = {
     "updog.select",
     "updog.settings",
     "updog.stream",
+    "updog.timepolicy",
     "updog.trust",
     "updog.tuffiles",
     "updog.tufjson",

@@ -140,10 +140,14 @@ def cmd_status(args: Namespace) -> int:
 
 def cmd_why(args: Namespace) -> int:
     """Explain the choice; what cannot be found out is said, and decides the exit code."""
-    from updog import labels, report, why
+    from updog import labels, report, timeofrun, why
+    from updog.clock import SystemClock
+    from updog.doctor.clockcheck import kernel_synchronised
 
     env = _environment(args)
-    findings = why.gather(env, _wish(args), labels.gather(env.settings.paths))
+    paths = env.settings.paths
+    clock = timeofrun.time_of_run(SystemClock().now(), paths, kernel_synchronised)
+    findings = why.gather(env, _wish(args), labels.gather(paths), clock)
     _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
     return findings.exit_code
 
@@ -232,12 +236,16 @@ def _environment(args: Namespace) -> Environment:
 
 
 def _way(args: Namespace) -> Way:
-    from updog import host, way
+    from updog import host, timeofrun, way
     from updog.clock import SystemClock
+    from updog.timepolicy import Confidence
 
     settings = config.load(args.config)
     who = host.read_host(settings, variant=args.variant)
-    return way.way(settings, who, SystemClock().now(), args.source)
+    run = timeofrun.time_of_run(SystemClock().now(), settings.paths)
+    if run.confidence is Confidence.UNKNOWN:
+        log.warning("%s", run.sentence)
+    return way.way(settings, who, run.now, args.source)
 
 
 def _progress(args: Namespace) -> Progress:

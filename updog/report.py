@@ -9,6 +9,7 @@ from datetime import datetime
 
 from updog.manifest import Update, update_as_json
 from updog.select import Chosen, Declined, Host, Policy, Verdict
+from updog.timepolicy import TimeOfRun
 from waves.duration import format_moment
 
 STATES = {True: "yes", False: "no"}
@@ -29,6 +30,7 @@ class Why:
         boot: the boot side as JSON, or None if the disk could not be read.
         boot_lines: the boot side for people.
         problems: what could not be found out, one sentence each.
+        clock: how `now` came about, or None if nobody asked.
     """
 
     now: datetime
@@ -41,6 +43,7 @@ class Why:
     boot: Mapping[str, object] | None = None
     boot_lines: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    clock: TimeOfRun | None = None
 
 
 def pretty(tree: object) -> str:
@@ -95,6 +98,7 @@ def why_json(why: Why) -> str:
     return pretty(
         {
             "now": format_moment(why.now),
+            "clock": _clock_tree(why.clock),
             "host": {
                 "variant": why.host.variant,
                 "arch": why.host.arch,
@@ -130,11 +134,20 @@ def _host_lines(why: Why) -> Sequence[str]:
         f"Lock:      {lock}",
         f"Waves:     {'ignored' if policy.ignore_waves else 'followed'}",
     ]
+    if why.clock is not None:
+        lines.append(f"Clock:     {why.clock.confidence}: {why.clock.sentence}")
     if policy.forced is not None:
         lines.append(f"Asked for: {policy.forced}")
     if policy.blocked:
         lines.append(f"Blocked:   {', '.join(map(str, sorted(policy.blocked)))}")
     return lines
+
+
+def _clock_tree(clock: TimeOfRun | None) -> dict[str, object] | None:
+    if clock is None:
+        return None
+    floor = None if clock.floor is None else format_moment(clock.floor)
+    return {"state": clock.confidence, "told": format_moment(clock.told), "floor": floor}
 
 
 def _choice_lines(why: Why) -> Sequence[str]:

@@ -10,6 +10,7 @@ from partitions.errors import PartitionError
 from updog import update
 from updog.errors import UpdogError
 from updog.report import Why
+from updog.timepolicy import TimeOfRun
 from updog.update import Environment, Wish
 
 
@@ -26,9 +27,11 @@ class Findings:
         return Findings(why, self.exit_code or error.exit_code)
 
 
-def gather(env: Environment, wish: Wish, labels: Labels) -> Findings:
+def gather(
+    env: Environment, wish: Wish, labels: Labels, clock: TimeOfRun | None = None
+) -> Findings:
     """Ask the repository and the disk; either may fail, and the other is still told."""
-    why = Why(env.now, env.host, update.policy(env, wish))
+    why = Why(env.now, env.host, update.policy(env, wish), clock=clock)
     return _with_boot(_with_updates(Findings(why), env, wish), env.control, labels)
 
 

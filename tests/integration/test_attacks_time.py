@@ -5,6 +5,8 @@ Each test is a row of docs/threat-model.md.
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from tests.fakes.attack_world import AttackWorld, attack_world
 from tests.fakes.client_world import V2, V3
+from tests.fakes.httpserver import Exchange
 
 ROLES = ("timestamp", "snapshot", "targets")
 FAR = 99_999
@@ -132,6 +135,47 @@ class TestFreeze:
         world.repo.root.expires = datetime.now(UTC) - timedelta(days=1)
         world.repo.publish_root()
         world.refuses_untouched("expired")
+
+
+def built(world: AttackWorld, ahead: timedelta) -> None:
+    """Let the image be built that much later than the clock says: the clock is behind."""
+    moment = (datetime.now(UTC) + ahead).timestamp()
+    os.utime(world.machine.client.paths.trusted_root, (moment, moment))
+
+
+class TestClockSetBack:
+    """Whoever sets the clock back does not come behind the moment the image was built."""
+
+    def test_what_expired_before_the_build_stays_expired(self, world: AttackWorld) -> None:
+        world.repo.timestamp.expires = datetime.now(UTC) + timedelta(days=1)
+        world.repo.publish()
+        built(world, timedelta(days=2))
+        world.refuses_untouched("expired")
+
+    def test_what_is_valid_beyond_the_build_is_taken_and_the_doubt_is_said(
+        self, world: AttackWorld
+    ) -> None:
+        built(world, timedelta(days=2))
+        done = world.updog("check-update")
+        assert (done.returncode, done.stdout) == (0, f"edge-gw {V3}\n")
+        assert "before this image was built" in done.stderr
+        state = json.loads(world.updog("why", "--json").stdout)["clock"]
+        assert state["state"] == "unknown"
+
+    def test_a_build_time_past_the_roots_expiry_locks_nobody_out(self, world: AttackWorld) -> None:
+        built(world, timedelta(days=10_000))
+        world.updates()
+
+    def test_no_server_moves_the_clock(self, world: AttackWorld) -> None:
+        world.repo.timestamp.expires = datetime.now(UTC) + timedelta(days=1)
+        world.repo.publish()
+
+        def late(exchange: Exchange) -> None:
+            data = world.repo.metadata("timestamp")
+            exchange.reply(200, data, headers={"Date": "Thu, 01 Jan 2099 00:00:00 GMT"})
+
+        world.odd["metadata/timestamp.json"] = late
+        world.updates()
 
 
 class TestFastForward:
