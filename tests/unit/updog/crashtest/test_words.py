@@ -23,6 +23,18 @@ def test_a_failure_that_needs_two_sectors_keeps_two() -> None:
     assert smallest(0b0010110, DOUBT, lambda mask: mask & 0b10010 == 0b10010) == 0b10010
 
 
+def test_a_failure_among_many_sectors_is_cut_down_in_large_parts_first() -> None:
+    doubt = doubt_of(sectors(0, 32))
+    asked = []
+
+    def fails(mask: int) -> bool:
+        asked.append(mask)
+        return bool(mask & 1 << 13)
+
+    assert smallest(0xFFFF, doubt, fails) == 1 << 13
+    assert len(asked) < 16
+
+
 def test_fewer_sectors_are_simpler() -> None:
     assert rank(0b1, DOUBT) < rank(0b11, DOUBT)
     assert rank(DOUBT.everything ^ 0b1, DOUBT) < rank(0b11, DOUBT)
