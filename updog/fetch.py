@@ -209,9 +209,13 @@ def _chunks(answer: Answer, url: str) -> Iterator[bytes]:
 
 
 def _counted(chunks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
-    for chunk in chunks:
-        budget.take(len(chunk))
-        yield chunk
+    try:
+        for chunk in chunks:
+            budget.take(len(chunk))
+            yield chunk
+    except CutShort as error:
+        budget.cause = str(error)
+        raise
 
 
 def _is_local(url: str) -> bool:

@@ -63,6 +63,7 @@ class Headway:
 class _Watched(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase, headway: Headway, monotonic: Monotonic) -> None:
         self.taken = 0
+        self.ended = False
         self._raw = raw
         self._headway = headway
         self._monotonic = monotonic
@@ -77,6 +78,7 @@ class _Watched(io.RawIOBase):
         begun = self._monotonic()
         count: int | None = self._raw.readinto(buffer)
         # The end is no slowness: whether it came too early is for others to say.
+        self.ended = count == 0
         if count:
             self.taken += count
             if self.taken > AT_ONCE:
@@ -104,6 +106,12 @@ def watched(window: float, floor: int, monotonic: Monotonic) -> type[HTTPRespons
             raw: Any = self.fp.detach()
             self._watching = _Watched(raw, Headway(window, floor), monotonic)
             self.fp = io.BufferedReader(self._watching)
+
+        def begin(self) -> None:
+            super().begin()
+            if self._watching.ended:
+                # The library takes it for the empty line; half the headers would say other things.
+                raise HTTPException("the connection closed within the headers")
 
         def read1(self, n: int = -1) -> bytes:
             # The library would read interim answers and trailers for ever, a short line at a time.

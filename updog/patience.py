@@ -86,11 +86,15 @@ class Budget:
     Args:
         most: how many may come in all, over every attempt.
         name: what they are of, for the message.
+
+    Attributes:
+        cause: why it broke off the last time, for the message.
     """
 
     def __init__(self, most: int, name: str) -> None:
         self._left = most
         self._name = name
+        self.cause = "no more was allowed to come in vain"
 
     def take(self, count: int) -> None:
         """Take down that so many came.
@@ -100,4 +104,4 @@ class Budget:
         """
         self._left -= count
         if self._left < 0:
-            raise UnreachableError(f"{self._name} broke off too often: too many bytes were wasted")
+            raise UnreachableError(f"{self._name} broke off too often: {self.cause}")

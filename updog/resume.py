@@ -47,7 +47,9 @@ class ResumingBody:
             before = self._position
             try:
                 yield from self._rest()
-            except CutShort:
+            except CutShort as error:
+                if self._budget:
+                    self._budget.cause = str(error)
                 failures = 0 if self._position - before >= STEP else failures + 1
                 if failures > self._resumes:
                     raise

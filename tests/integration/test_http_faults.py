@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.fakes import faults
 from tests.fakes.clock import NOW
 from tests.fakes.httpserver import Answers, Exchange, Script, Server, serving
 from tests.fakes.repository import FakeRepository
@@ -254,6 +255,68 @@ class TestGet:
             fetcher.get("http://name.invalid/a", max_bytes=10)
 
 
+class TestSlowAndEndless:
+    """Neither transport may be held, whatever part of an answer drips or never ends."""
+
+    CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    @pytest.mark.parametrize(
+        ("fault", "told"),
+        [
+            (faults.drips(b"HTTP/1.1 200 OK\r\nA: "), "too slow"),
+            (faults.drips(b"HTTP/1.1 200 OK\r\n\r\n"), "too slow"),
+            (faults.drips(CHUNKED + b"1;"), "too slow"),
+            (faults.flood(b"HTTP/1.1 100 Continue\r\n\r\n"), "without an end"),
+            (faults.flood(b"A: b\r\n", before=CHUNKED + b"0\r\n"), "without an end"),
+            (faults.sends(faults.HALF_A_HEAD), "within the headers"),
+        ],
+        ids=["headers drip", "body drips", "chunk drips", "interim", "trailers", "half a head"],
+    )
+    def test_it_ends_in_our_words(
+        self, wire: Callable[[FetchSettings], Wire], fault: faults.Fault, told: str
+    ) -> None:
+        settings = FetchSettings(timeout_stall=0.4, retries=0)
+        fetcher = HttpFetcher(settings, wire=wire)
+        with serving(lambda exchange: fault(exchange, DATA)) as server:
+            with pytest.raises(UnreachableError, match=told):
+                fetcher.get(f"{server.base}/a", max_bytes=len(DATA))
+            fetcher.close()
+
+    def test_a_slow_transfer_above_the_floor_arrives(
+        self, wire: Callable[[FetchSettings], Wire]
+    ) -> None:
+        def slow(exchange: Exchange) -> None:
+            exchange.wfile.write(faults.HEAD % 2000)
+            for _ in range(10):
+                exchange.wfile.write(bytes(200))
+                exchange.wfile.flush()
+                exchange.server.stop_stalling.wait(0.1)
+
+        fetcher = HttpFetcher(FetchSettings(timeout_stall=0.4, retries=0), wire=wire)
+        with serving(slow) as server:
+            assert fetcher.get(f"{server.base}/a", max_bytes=2000) == bytes(2000)
+            fetcher.close()
+
+    def test_bytes_that_come_in_vain_are_bounded(
+        self, sleeps: Sleeps, wire: Callable[[FetchSettings], Wire]
+    ) -> None:
+        fetcher = HttpFetcher(FetchSettings(retries=50), sleeps, wire)
+        with serving(cut(len(DATA) - 1)) as server:
+            with pytest.raises(UnreachableError, match=r"too often: .*stopped before its end"):
+                fetcher.get(f"{server.base}/a", max_bytes=len(DATA))
+            assert len(server.log) <= 5
+            fetcher.close()
+
+    def test_the_next_stream_waits_a_little_after_each_cut(
+        self, sleeps: Sleeps, fetcher: HttpFetcher
+    ) -> None:
+        with serving(cut(10)) as server:
+            for _ in range(3):
+                with pytest.raises(CutShort):
+                    list(fetcher.open(f"{server.base}/a"))
+        assert sleeps == [0.2, 0.4]
+
+
 class TestEndlessData:
     @pytest.mark.parametrize(
         "script", [answer(), chunked(DATA), without_length(DATA)], ids=["told", "chunked", "untold"]
@@ -330,6 +393,32 @@ class TestRanges:
         script = answer(206, Content_Range="bytes 0-9/10")
         with serving(script) as server, pytest.raises(UnreachableError, match="range"):
             fetcher.open(f"{server.base}/a")
+
+    def test_a_range_is_asked_for_only_of_the_same_file(self, fetcher: HttpFetcher) -> None:
+        seen: list[str | None] = []
+
+        def script(exchange: Exchange) -> None:
+            seen.append(exchange.headers["If-Range"])
+            start = exchange.wanted_offset()
+            headers = {"ETag": '"v1"', "Content-Range": f"bytes {start}-9/10"}
+            exchange.reply(206 if start else 200, DATA[start:10], headers=headers)
+
+        with serving(script) as server:
+            for offset in (0, 5):
+                with fetcher.open(f"{server.base}/a", offset=offset) as body:
+                    assert b"".join(body) == DATA[offset:10]
+        assert seen == [None, '"v1"']
+
+    def test_a_part_of_another_file_is_noticed(self, fetcher: HttpFetcher) -> None:
+        def script(exchange: Exchange) -> None:
+            start = exchange.wanted_offset()
+            headers = {"ETag": f'"{start}"', "Content-Range": f"bytes {start}-9/10"}
+            exchange.reply(206 if start else 200, DATA[start:10], headers=headers)
+
+        with serving(script) as server:
+            fetcher.open(f"{server.base}/a").close()
+            with pytest.raises(UnreachableError, match="replaced by another file"):
+                fetcher.open(f"{server.base}/a", offset=5)
 
     def test_416_is_final(self, fetcher: HttpFetcher) -> None:
         with serving(answer(416, b"")) as server:
