@@ -492,6 +492,28 @@ class TestChoice:
             assert "requests" in self.agents(tmp_path, FetchSettings(), code)
 
 
+class TestProxies:
+    def test_the_exceptions_count_where_a_redirect_leads(self, sleeps: Sleeps) -> None:
+        with serving(answer()) as there:
+            away = answer(302, b"", Location=f"{there.base}/b")
+            with serving(away) as proxy:
+                settings = FetchSettings(
+                    proxies={"http": proxy.base}, no_proxy=("localhost",), retries=0
+                )
+                fetcher = HttpFetcher(settings, sleeps)
+                assert fetcher.get("http://name.invalid/a", max_bytes=len(DATA)) == DATA
+                fetcher.close()
+                assert proxy.log == [("http://name.invalid/a", "")]
+            assert there.log == [("/b", "")]
+
+    def test_one_that_cannot_be_one_is_not_tried_again(self, sleeps: Sleeps) -> None:
+        fetcher = HttpFetcher(FetchSettings(proxies={"http": "socks9://localhost:1"}), sleeps)
+        with pytest.raises(UnreachableError, match=r"http://name.invalid/a: "):
+            fetcher.get("http://name.invalid/a", max_bytes=1)
+        fetcher.close()
+        assert sleeps == []
+
+
 class TestKeptConnections:
     def test_one_that_the_server_closed_meanwhile_is_no_fault(self, fetcher: HttpFetcher) -> None:
         def once(exchange: Exchange) -> None:

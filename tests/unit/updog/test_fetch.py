@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,13 @@ class TestLocalFiles:
         with pytest.raises(UnreachableError) as caught:
             fetcher.get("file://server/x", max_bytes=1)
         assert "three slashes" in caught.value.hint
+
+    def test_a_pipe_is_refused_instead_of_waited_for(
+        self, fetcher: HttpFetcher, tmp_path: Path
+    ) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(UnreachableError, match="no regular file"):
+            fetcher.get((tmp_path / "pipe").as_uri(), max_bytes=1)
 
     def test_an_unread_body_frees_the_file_when_closed(
         self, fetcher: HttpFetcher, tmp_path: Path
