@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import get_native_id
 
 from updog.errors import PermissionDenied, StorageError
 
@@ -31,6 +32,29 @@ def write_durably(path: Path, content: bytes) -> None:
         raise PermissionDenied(f"{path} may not be written.", hint="Run as root.") from error
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def keep_first(path: Path, content: bytes) -> bytes:
+    """Write `path` unless it is there, and return what it then holds, on stable storage.
+
+    Of several processes that do this at once, one writes and all get the same content.
+
+    Raises:
+        StorageError: the file system refused.
+        PermissionDenied: this user may not write there.
+    """
+    own = path.with_name(f".{path.name}.{get_native_id()}")
+    write_durably(own, content)
+    try:
+        # A hard link appears whole or not at all, and never replaces anything.
+        path.hardlink_to(own)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        remove_durably(own)
+    return path.read_bytes()
 
 
 def remove_durably(path: Path) -> None:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 
-from updog.durable import read_small, write_durably
+from updog.durable import keep_first, read_small, write_durably
 from updog.osrelease import parse_os_release, read_identity
 from updog.select import Host
 from updog.settings import Settings
@@ -62,8 +62,12 @@ def host_seed(settings: Settings, draw: Callable[[int], bytes] = os.urandom) -> 
         log.warning("%s holds no seed in 0..%d; drawing a new one", path, MAX_SEED - 1)
     # 65536 is a multiple of MAX_SEED, so the remainder of two random bytes is uniform.
     seed = int.from_bytes(draw(2), "big") % MAX_SEED
-    write_durably(path, b"%d\n" % seed)
-    return seed
+    if content is not None:
+        write_durably(path, b"%d\n" % seed)
+        return seed
+    # Two first runs at once must not use two seeds: whoever comes first is the one that counts.
+    kept = _parse_seed(keep_first(path, b"%d\n" % seed))
+    return seed if kept is None else kept
 
 
 def _parse_seed(content: bytes) -> int | None:

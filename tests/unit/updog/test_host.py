@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,16 @@ def test_each_seed_is_drawn_equally_often(tmp_path: Path) -> None:
         settings.paths.seed.unlink(missing_ok=True)
         drawn.append(host_seed(settings, lambda _count, value=value: value.to_bytes(2)))  # type: ignore[misc]
     assert drawn == [value % 2048 for value in range(0, 65536, 97)]
+
+
+def test_first_runs_at_once_agree_on_one_seed(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        seeds = set(pool.map(lambda _: host_seed(settings), range(32)))
+    assert len(seeds) == 1
+
+
+def test_no_draft_of_a_seed_is_left_behind(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    host_seed(settings)
+    assert [path.name for path in settings.paths.state_dir.iterdir()] == ["seed"]
