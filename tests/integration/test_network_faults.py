@@ -11,15 +11,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 
 from fixtures.machine import Machine, configure
 from tests.fakes import faults
 from tests.fakes.faults import Fault, FaultySite
 from tests.fakes.httpserver import Exchange, Server, serving
+from tests.fakes.nginx import Site, free_port, nginx
 from tests.integration.conftest import SEED, Releases, World, make_world
+from updog.tls import public_key_hash
 
 pytestmark = pytest.mark.slow
 
@@ -393,3 +399,59 @@ def test_host_info_can_be_kept_at_home(world: World, machine: Machine) -> None:
     with faulty(world) as server:
         assert updog(machine, "update-image").returncode == 0
     assert not [path for path, _ in server.log if "?" in path]
+
+
+class TestTls:
+    """The real command against nginx: the whole update with mutual TLS and a pinned key."""
+
+    @staticmethod
+    def say(machine: Machine, home: Path, authority: trustme.CA, **more: str) -> Path:
+        ca, mine = home / "ca.pem", home / "mine.pem"
+        authority.cert_pem.write_to_path(ca)
+        device = authority.issue_cert("device@example.com")
+        device.private_key_and_cert_chain_pem.write_to_path(mine)
+        lines = [f'ca_file = "{ca}"', f'client_cert = "{mine}"']
+        lines += [f'{name} = ["{value}"]' for name, value in more.items()]
+        words(machine, QUICK + "\n".join(lines) + "\n")
+        return ca
+
+    def test_an_update_by_mutual_tls_with_a_pinned_key(
+        self, world: World, machine: Machine, tmp_path: Path
+    ) -> None:
+        authority = trustme.CA()
+        issued = authority.issue_cert("localhost")
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+        shown = load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
+        pin = public_key_hash(shown.public_bytes(Encoding.DER)).hex()
+        ca = self.say(machine, tmp_path, authority, pin_sha256=pin)
+        port = free_port()
+        site = Site(world.publisher.published, tmp_path / "server.pem", ca)
+        point(world, f"https://localhost:{port}")
+        with nginx(tmp_path / "nginx", site, f"127.0.0.1:{port}"):
+            run = updog(machine, "update-image")
+            assert run.returncode == 0, run.stderr
+            self.say(machine, tmp_path, authority, pin_sha256="00" * 32)
+            run = updog(machine, "check-update")
+        assert run.returncode == DEAD
+        assert "none of pin_sha256" in run.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "ago", "told"),
+        [("localhost", 1, "has expired"), ("other.example", -1, "for another name")],
+        ids=["expired", "another name"],
+    )
+    def test_a_bad_certificate_is_told_as_such(
+        self, world: World, machine: Machine, tmp_path: Path, name: str, ago: int, told: str
+    ) -> None:
+        authority = trustme.CA()
+        until = datetime.now(UTC) - timedelta(days=ago)
+        issued = authority.issue_cert(name, not_after=until)
+        issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+        self.say(machine, tmp_path, authority)
+        port = free_port()
+        site = Site(world.publisher.published, tmp_path / "server.pem")
+        point(world, f"https://localhost:{port}")
+        with nginx(tmp_path / "nginx", site, f"127.0.0.1:{port}"):
+            run = updog(machine, "check-update")
+        assert run.returncode == DEAD
+        assert told in run.stderr
