@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from updog.blockmap import BLOCK, BLOCK_SHIFT, BlockMap, Span
+from updog.blockmap import BLOCK, BlockMap, Span
 from updog.errors import CutShort, TargetMismatch
-from updog.pipeline.buffers import PIECE, aligned
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
@@ -236,29 +235,26 @@ class _Network:
 
     def _work(self, waiting: Channel[Request]) -> None:
         decode = SpanDecoder(self._map, self._name).decode
-        buffer = aligned(PIECE)
         for request in waiting:
             cutter = SpanCutter(request.spans)
             for piece in self._source.fetch(request.ranges):
                 waiting.check()
                 self._counters.add(received=len(piece.data))
                 for span, packed in cutter.feed(piece):
-                    self._write(span, memoryview(decode(span, packed)), buffer)
+                    self._write(span, decode(span, packed))
                 if not cutter.missing():
                     break
 
-    def _write(self, span: Span, raw: memoryview, buffer: memoryview) -> None:
+    def _write(self, span: Span, raw: memoryview) -> None:
         """Write the blocks of a span that are not right yet, consecutive ones together."""
         self._counters.add(decoded=len(raw))
         block = span.first
         end = span.first + span.blocks
         while 0 <= (block := self._frontier.missing(block)) < end:
             stop = self._frontier.right(block)
-            stop = end if stop < 0 else min(stop, end, block + (PIECE >> BLOCK_SHIFT))
-            stop = min(stop, block + (PIECE >> BLOCK_SHIFT), end)
+            stop = end if stop < 0 else min(stop, end)
             piece = raw[(block - span.first) * BLOCK : (stop - span.first) * BLOCK]
-            buffer[: len(piece)] = piece
-            self._medium.write(block * BLOCK, buffer[: len(piece)])
+            self._medium.write(block * BLOCK, piece)
             self._counters.add(written=len(piece))
             self._frontier.mark(block, stop - block)
             block = stop

@@ -16,9 +16,10 @@ from itertools import chain
 from mmap import mmap
 
 from updog.blockmap import BLOCK, blocks_in
+from updog.errors import TargetMismatch
 from updog.pipeline.buffers import PIECE, aligned
 from updog.pipeline.counters import Counters
-from updog.pipeline.decoders import decode_lz4, decoder
+from updog.pipeline.decoders import decoder
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
 from updog.pipeline.formats import LONGEST_MAGIC, Format, agreed
@@ -31,6 +32,7 @@ from updog.pipeline.lz4frame import (
     Walker,
     parse_header,
 )
+from updog.pipeline.lz4native import decode_into
 from updog.pipeline.order import Order
 from updog.pipeline.proof import Proof, check_medium, check_raw_length
 from updog.pipeline.stages import Channel, Crew
@@ -190,6 +192,10 @@ class _Memory:
             return memoryview(mmap(-1, max(length, LARGEST_BLOCK)))
         return next(self._taken)
 
+    def give_back(self, block: Block) -> None:
+        """Let the memory of a block be taken again."""
+        self.free.put(memoryview(block.data.obj))
+
 
 def _in_parallel(task: Task, chunks: Iterator[bytes]) -> None:
     """Blocks go to whichever worker is free; `Order` keeps their places."""
@@ -211,24 +217,27 @@ def _in_parallel(task: Task, chunks: Iterator[bytes]) -> None:
 
 def _block_worker(task: Task, blocks: Channel[_Item], memory: _Memory) -> None:
     writer = task.writer()
-    buffer = aligned(PIECE)
+    room = aligned(LARGEST_BLOCK)
     for item in blocks:
-        _write_block(task, writer, buffer, item)
-        owner = item.block.data.obj
-        memory.free.put(memoryview(owner))
+        raw = _decoded(item, room, task.signed.name)
+        memory.give_back(item.block)
+        offset = task.order.place(item.number, raw)
+        if offset % BLOCK:
+            raise _OddBlocksError
+        for at in range(0, len(raw), PIECE):
+            writer.put(offset + at, raw[at : at + PIECE])
+        task.counters.add(decoded=len(raw))
 
 
-def _write_block(task: Task, writer: PieceWriter, buffer: memoryview, item: _Item) -> None:
-    # What is decoded dies with this call: blocks are the largest things in memory.
-    raw = memoryview(decode_lz4(item.block, item.limit, task.signed.name))
-    offset = task.order.place(item.number, raw)
-    if offset % BLOCK:
-        raise _OddBlocksError
-    for at in range(0, len(raw), PIECE):
-        piece = raw[at : at + PIECE]
-        buffer[: len(piece)] = piece
-        writer.put(offset + at, buffer[: len(piece)])
-    task.counters.add(decoded=len(raw))
+def _decoded(item: _Item, room: memoryview, name: str) -> memoryview:
+    data = item.block.data
+    if item.block.stored:
+        room[: len(data)] = data
+        return room[: len(data)]
+    try:
+        return room[: decode_into(data, room[: item.limit])]
+    except ValueError as error:
+        raise TargetMismatch(f"{name} has an LZ4 block that is not sound: {error}") from error
 
 
 def _in_order_lz4(task: Task, chunks: Iterator[bytes]) -> None:
