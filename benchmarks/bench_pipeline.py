@@ -278,7 +278,8 @@ def _serving(work: Path) -> Iterator[None]:
     config.write_text(
         f"worker_processes 1; daemon off; user root; pid {work}/nginx.pid; error_log {work}/err;\n"
         "events { worker_connections 256; }\n"
-        "http { log_format sent $bytes_sent; access_log {work}/sent sent; sendfile on; keepalive_requests 1000000; max_ranges 100000;\n"
+        f"http {{ log_format sent $bytes_sent; access_log {work}/sent sent; sendfile on;\n"
+        "keepalive_requests 1000000; max_ranges 100000;\n"
         "large_client_header_buffers 8 64k;\n"
         f"server {{ {fast} }} server {{ {slow} }} }}\n"
     )

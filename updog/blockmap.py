@@ -1,13 +1,11 @@
 """The block map of an image: what each 4 KiB of it must be, and where it lies packed. PURE.
 
 docs/blockmap.md is the format. A map is signed like any target, so it says what its publisher
-meant;
-it is still read as if it lied, because a publisher's mistake must cost neither memory nor time:
-every count is compared with the length of the file before anything is made from it.
+meant; it is still read as if it lied, because a publisher's mistake must cost neither memory nor
+time: every count is compared with the length of the file before anything is made from it.
 
 Block hashes are cut to 8 bytes. They decide only from where a block is taken; whether the whole
-image
-is right is decided by its full SHA-256 alone, which every way of installing ends with.
+image is right is decided by its full SHA-256 alone, which every way of installing ends with.
 """
 
 from __future__ import annotations

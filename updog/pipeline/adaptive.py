@@ -235,8 +235,9 @@ class _Network:
 
     def _work(self, waiting: Channel[Request]) -> None:
         decode = SpanDecoder(self._map, self._name).decode
+        memory = memoryview(bytearray(max(self._map.packed)))
         for request in waiting:
-            cutter = SpanCutter(request.spans)
+            cutter = SpanCutter(request.spans, memory)
             for piece in self._source.fetch(request.ranges):
                 waiting.check()
                 self._counters.add(received=len(piece.data))

@@ -1,8 +1,8 @@
 """An image from a known base: new content comes with the delta, copies from the active set.
 
 Memory is one segment and its part of the base, whatever the delta says. The base is not hashed
-first: if it is another one, the image that comes out is not the signed one, and is fetched
-another way.
+first: if it is another one, the image that comes out is not the signed one, and is fetched another
+way.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """A partition as the pipeline uses it: written past the page cache, by several threads at once.
 
 The `BlockIO` that is handed in stays the one that owns the device: it holds the lock, knows the
-size
-and flushes. Where it is a real device or image file, a second descriptor with O_DIRECT carries the
-bulk; otherwise, and for the last bytes that do not fill a block, everything goes through the
+size and flushes. Where it is a real device or image file, a second descriptor with O_DIRECT carries
+the bulk; otherwise, and for the last bytes that do not fill a block, everything goes through the
 BlockIO.
 """
 

@@ -1,10 +1,8 @@
 """A whole image in one stream: receive and hash, decode, write, read back, each on its own thread.
 
 LZ4 frames whose blocks are independent, as every image of ours is, are decoded and written by
-several
-workers at once. Everything else is decoded by one thread into a ring of buffers, which another
-writes.
-Between the threads are bounded channels, so memory does not depend on the image.
+several workers at once. Everything else is decoded by one thread into a ring of buffers, which
+another writes. Between the threads are bounded channels, so memory does not depend on the image.
 """
 
 from __future__ import annotations

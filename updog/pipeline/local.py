@@ -17,7 +17,7 @@ from updog.pipeline.scan import REGION, hashes_of
 from updog.pipeline.stages import Channel, Crew
 from updog.pipeline.writer import PieceWriter
 
-AT_ONCE = 1 << 15
+AT_ONCE = 1 << 14
 """Missing blocks that are looked up together: this bounds the memory of the look-up."""
 WORKERS = 2
 

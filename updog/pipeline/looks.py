@@ -1,9 +1,9 @@
 """Whether to look at a partition before writing to it. PURE, apart from being shared by threads.
 
 Reading costs about as much as writing. It pays where much is there already: the same image again,
-or
-one that was cut off. So a run begins by looking, and goes on for as long as that finds something;
-after a few misses it looks only now and then, to notice where the old content begins again.
+or one that was cut off. So a run begins by looking, and goes on for as long as that finds
+something; after a few misses it looks only now and then, to notice where the old content begins
+again.
 """
 
 from __future__ import annotations

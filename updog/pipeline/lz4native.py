@@ -1,9 +1,9 @@
 """LZ4 blocks decoded straight into memory that is used again.
 
 The lz4 package decodes into new memory and copies that into a bytes object: two times 4 MiB for
-each block, and more time in page faults than in decoding. Its extension module carries the library's
-own function, which is called here with both addresses and both sizes; it never writes outside of
-them. Where the function cannot be found, the package's way is taken, with the same result.
+each block, and more time in page faults than in decoding. Its extension module carries the own
+function of the library, which is called here with both addresses and both sizes; it never writes
+outside of them. Where it cannot be found, the package's way is taken, with the same result.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 It follows the writers at a distance: O_DIRECT writes are past the page cache when they return, so
 reading them again asks the device itself. Where only the page cache can be written, it waits for
-the
-flush at the end, after which the cached pages are dropped before each read.
+the flush at the end, after which the cached pages are dropped before each read.
 """
 
 from __future__ import annotations

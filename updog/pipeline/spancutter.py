@@ -13,13 +13,13 @@ class SpanCutter:
 
     Args:
         wanted: ascending.
+        memory: as large as the longest of them; may be used again for the next cutter.
     """
 
-    def __init__(self, wanted: Sequence[Span]) -> None:
+    def __init__(self, wanted: Sequence[Span], memory: memoryview) -> None:
         self._wanted = wanted
         self._next = 0
-        longest = max((span.length for span in wanted), default=0)
-        self._memory = memoryview(bytearray(longest))
+        self._memory = memory
         self._held = 0
 
     def missing(self) -> Sequence[Span]:

@@ -14,7 +14,7 @@ SPANS = [
 
 
 def cut(pieces: list[Piece]) -> dict[int, bytes]:
-    cutter = SpanCutter(SPANS)
+    cutter = SpanCutter(SPANS, memoryview(bytearray(30)))
     found = {}
     for piece in pieces:
         for span, data in cutter.feed(piece):
