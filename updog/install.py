@@ -6,8 +6,9 @@ and boot bits are reached only through what the caller hands in: a test can reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TypeAlias
 
 from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
@@ -25,6 +26,10 @@ ZEROS = bytes(PIECE)
 
 def silent(_name: str, _done: int, _total: int) -> None:
     """A `Progress` that nobody watches."""
+
+
+def untold() -> None:
+    """Nobody wants to know that the inactive set is cleared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +97,22 @@ def stage(
     tries: int,
     force: bool = False,
     progress: Progress = silent,
+    cleared: Callable[[], None] = untold,
 ) -> tuple[Receipt, ...]:
     """Write an update to the inactive set and mark it valid; the bootloader does not choose it yet.
 
     Raises:
-        UnconfirmedBoot: the running set is not proven, and `force` is not given.
-        TargetMismatch: an image is not what was signed, or does not fit.
-        UpdogError: an image could not be fetched.
+        UpdogError: the boot is not confirmed, or an image is missing, wrong or too large.
         PartitionError: the disk failed or refused.
     """
     placed = images.placed(control.inactive_set())
     # Whatever can fail without a write fails here, while the old set can still be fallen back to.
     refuse_unconfirmed(control, force=force)
     refuse_misfits(placed, open_device)
+    placed = begin(placed)
     # From here on only the running set can boot: a half-written one must never be a candidate.
     control.clear_inactive(force=force)
+    cleared()
     # Each image is compared, flushed and read back before the next one begins.
     receipts = tuple(write(image, place, open_device, progress) for image, place in placed)
     # All three are on the medium and proven: only now may the set be a candidate again.
@@ -148,6 +154,39 @@ def refuse_misfits(placed: Iterable[tuple[Image, Extent]], open_device: DeviceOp
                 f"{image.name} does not fit: {place} has {size} bytes.",
                 hint="Nothing was changed. This update needs a disk with larger partitions.",
             )
+
+
+def begin(placed: Sequence[tuple[Image, Extent]]) -> tuple[tuple[Image, Extent], ...]:
+    """Let every image arrive far enough to know that there is one; keep the first one's transfer.
+
+    The others are begun again when their turn comes: a server would not hold their connections
+    open for as long as the images before them take.
+
+    Raises:
+        TargetMismatch: an image is empty.
+        UpdogError: one cannot be fetched.
+    """
+    (first, place), *later = placed
+    for image, _ in later:
+        others = _through(image.open())
+        _first(others, image)
+        others.close()
+    # Last, so that nothing makes this transfer wait.
+    transfer = _through(first.open())
+    head = _first(transfer, first)
+    return ((replace(first, open=lambda: chain((head,), transfer)), place), *later)
+
+
+def _through(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """The same chunks, in a form that can be closed."""
+    yield from chunks
+
+
+def _first(chunks: Iterator[bytes], image: Image) -> bytes:
+    head = next(chunks, None)
+    if head is None:
+        raise TargetMismatch(f"{image.name} holds no data at all.")
+    return head
 
 
 def write(image: Image, place: Extent, open_device: DeviceOpener, progress: Progress) -> Receipt:

@@ -213,7 +213,10 @@ class Session:
         return {role: expires for role, expires in believed.items() if trust.now >= expires}
 
     def cache(self, names: Iterable[str], targets_dir: Path, metadata_dir: Path) -> None:
-        """Put targets and metadata on disk for the next boot (formats 6.4), and remove older ones.
+        """Put targets and metadata on disk for the next boot (formats 6.4).
+
+        Older metadata goes, since only one set of it can be current; older targets stay until
+        `prune`.
 
         Args:
             names: the targets.
@@ -225,9 +228,25 @@ class Session:
             UnreachableError: one could not be fetched.
             StorageError, PermissionDenied: the file system refused.
         """
-        kept = [self._cache_target(self.target(check_flat_name(n)), targets_dir) for n in names]
+        for name in names:
+            self._cache_target(self.target(check_flat_name(name)), targets_dir)
         cache_metadata(metadata_dir, self.metadata_files())
-        prune_targets(targets_dir, keep=kept)
+
+    def prune(self, names: Iterable[str], targets_dir: Path) -> None:
+        """Remove the cached targets that no set which may still boot needs (formats 6.4).
+
+        To be called only when the inactive set was replaced: until then it can be fallen back to,
+        and its way back may go over migrations that the new update does not need.
+
+        Args:
+            names: the targets to keep: those between the running and the new set.
+            targets_dir: where `cache` put them.
+
+        Raises:
+            TrustError: a target is not listed.
+            StorageError, PermissionDenied: the file system refused.
+        """
+        prune_targets(targets_dir, keep=[self.target_file(self.target(name)) for name in names])
 
     def target_file(self, target: Target) -> str:
         """Return the file name of a target below the targets' address.
@@ -277,12 +296,11 @@ class Session:
         target.check(data)
         return data
 
-    def _cache_target(self, target: Target, directory: Path) -> str:
+    def _cache_target(self, target: Target, directory: Path) -> None:
         name = self.target_file(target)
         self.check_fresh()
         start = partial(self._stream, target, 0)
         self._believed(lambda: cache_target(directory, name, target, start))
-        return name
 
     def _root_chain(self) -> dict[int, bytes]:
         """Every root from the newest down to 1 that we hold or the server still has."""

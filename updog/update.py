@@ -16,7 +16,7 @@ from partitions.blockio import DeviceOpener
 from partitions.bootcontrol import BootControl
 from updog import install, migrations, select, staged
 from updog.body import Fetcher
-from updog.errors import TargetMismatch
+from updog.errors import PermissionDenied, StorageError, TargetMismatch
 from updog.images import image_set
 from updog.install import ImageSet, Progress, Receipt
 from updog.lock import RunLock
@@ -117,7 +117,7 @@ class Examined:
     expires: dict[str, datetime]
 
 
-def examine(env: Environment, wish: Wish) -> Examined:
+def examine(env: Visitor, wish: Wish) -> Examined:
     """Ask the repository for every update and what speaks for and against it.
 
     Raises:
@@ -135,8 +135,10 @@ def examine(env: Environment, wish: Wish) -> Examined:
         )
 
 
-def prepare(env: Environment, wish: Wish) -> Prepared | Declined:
+def prepare(env: Visitor, wish: Wish) -> Prepared | Declined:
     """Cache what the next boot into the chosen update needs; touches no disk and no boot bits.
+
+    Nothing is removed from the caches: the set that this update would replace may still boot.
 
     Raises:
         UpdogError: as for `check`; MigrationError, StorageError.
@@ -175,7 +177,7 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
         return result
 
 
-def cache(env: Environment, session: Session, offered: Manifest, chosen: Update) -> tuple[str, ...]:
+def cache(env: Visitor, session: Session, offered: Manifest, chosen: Update) -> tuple[str, ...]:
     """Keep migrations, manifest and metadata for the next boot (steps 6 and 7).
 
     All are kept even when no migration is needed: the migrator reads the manifest to see that.
@@ -204,22 +206,24 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
     # Asked before the download too, so that a refusal does not cost the network anything.
     install.refuse_unconfirmed(env.control, force=wish.force)
     env.starting(outcome.update)
-    cache(env, session, offered, outcome.update)
-    return Installed(outcome.update, _stage(env, session, outcome.update, force=wish.force))
+    names = cache(env, session, offered, outcome.update)
+    receipts = _stage(env, session, outcome.update, force=wish.force)
+    # Only now can nothing but the running and the new set boot: before, a fallback to the old one
+    # could have found its migrations gone.
+    _may_fail(lambda: session.prune(names, env.settings.paths.migrations_dir))
+    return Installed(outcome.update, receipts)
 
 
 def _stage(
     env: Environment, session: Session, chosen: Update, *, force: bool
 ) -> tuple[Receipt, ...]:
     images = image_set(session, chosen.images)
-    slot = env.control.inactive_set().slot
-    # The label goes first and comes back last: it never names a set that holds something else.
-    staged.forget(env.settings.paths.staged)
+    path, slot = env.settings.paths.staged, env.control.inactive_set().slot
     receipts = _write_images(env, session, images, force=force)
     for receipt in receipts:
         log.debug("%s", receipt)
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
-    staged.remember(env.settings.paths.staged, label)
+    _may_fail(lambda: staged.remember(path, label))
     return receipts
 
 
@@ -235,11 +239,25 @@ def _write_images(
                 tries=env.settings.boot.tries,
                 force=force,
                 progress=env.progress,
+                # The label goes before the first write to the set and comes back after the last:
+                # it never names what is not there, and a refusal leaves it alone.
+                cleared=lambda: _may_fail(lambda: staged.forget(env.settings.paths.staged)),
             )
         except TargetMismatch as error:
             # The set stays cleared until another server's bytes are what was signed.
             if not session.elsewhere(error):
                 raise
+
+
+def _may_fail(step: Callable[[], None]) -> None:
+    """Take a step of bookkeeping: one that fails is said, and is no reason to go without an update.
+
+    What a set holds and whether it may boot is decided by its bytes and bits alone.
+    """
+    try:
+        step()
+    except (StorageError, PermissionDenied) as error:
+        log.warning("%s", error)
 
 
 def _tell(env: Visitor, session: Session, name: str, value: str) -> None:

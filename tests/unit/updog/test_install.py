@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import lz4.frame
@@ -26,8 +26,8 @@ from tests.fakes.two_sets import (
     two_sets,
 )
 from updog import install
-from updog.errors import CutShort, TargetMismatch, UnconfirmedBoot, UpdogError
-from updog.install import ImageSet, Receipt
+from updog.errors import CutShort, NotThere, TargetMismatch, UnconfirmedBoot, UpdogError
+from updog.install import Image, ImageSet, Receipt
 
 CLEARED = {Slot.A: BootFlags(2, 0, successful=True), Slot.B: BootFlags()}
 STAGED = {Slot.A: BootFlags(1, 0, successful=True), Slot.B: BootFlags(0, 1)}
@@ -206,6 +206,71 @@ def test_a_busy_partition_is_refused_before_the_disk_is_touched() -> None:
     with pytest.raises(DeviceBusy):
         install.stage(image_set(signed_images()), machine.control, opener, tries=1)
     assert machine.disk.log == []
+
+
+@pytest.mark.parametrize("role", ["boot", "root", "hash"])
+@pytest.mark.parametrize("error", [NotThere("no such file"), CutShort("the line went dead")])
+def test_an_image_that_does_not_arrive_is_missed_before_the_disk_is_touched(
+    role: str, error: UpdogError
+) -> None:
+    machine, images = two_sets(OLD_B), image_set(signed_images())
+
+    def unreachable() -> Iterator[bytes]:
+        yield from ()
+        raise error
+
+    absent = replace(getattr(images, role), open=unreachable)
+    with pytest.raises(type(error)):
+        stage(machine, replace(images, **{role: absent}))
+    assert machine.disk.log == []
+    assert machine.bits() == OLD_B
+
+
+def test_an_image_without_a_byte_is_refused_before_the_disk_is_touched() -> None:
+    machine, images = two_sets(OLD_B), image_set(signed_images())
+    empty = replace(images.hash, open=lambda: ())
+    with pytest.raises(TargetMismatch, match=r"hash\.lz4 holds no data"):
+        stage(machine, replace(images, hash=empty))
+    assert machine.bits() == OLD_B
+
+
+def test_no_transfer_waits_for_another_one() -> None:
+    """Only the image that is written next has an open transfer, and its start is not lost."""
+    running: set[str] = set()
+    most: list[int] = []
+    images = image_set(signed_images())
+
+    def watched(name: str, inner: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+        running.add(name)
+        most.append(len(running))
+        try:
+            yield from inner()
+        finally:
+            running.remove(name)
+
+    def watch(image: Image) -> Image:
+        return replace(image, open=lambda: watched(image.name, image.open))
+
+    watched_set = ImageSet(watch(images.boot), watch(images.root), watch(images.hash))
+    machine = two_sets(OLD_B)
+    stage(machine, watched_set)
+    assert most == [1, 1, 1, 1, 1]
+    assert running == set()
+    assert machine.bits()[Slot.B] == BootFlags(0, 1)
+
+
+def test_the_caller_is_told_between_the_clearing_and_the_first_write() -> None:
+    machine = two_sets(OLD_B)
+    seen: list[dict[Slot, BootFlags]] = []
+    written: list[int] = []
+
+    def cleared() -> None:
+        seen.append(machine.bits())
+        written.append(machine.story().count("root"))
+
+    images = image_set(signed_images())
+    install.stage(images, machine.control, machine.opener, tries=1, cleared=cleared)
+    assert (seen, written) == ([CLEARED], [0])
 
 
 # What is refused while it is written -------------------------------------------------------------

@@ -361,7 +361,7 @@ class TestCache:
         session.cache(["image"], *places)
         assert file.read_bytes() == DATA
 
-    def test_older_files_are_removed_and_foreign_ones_stay(
+    def test_pruning_removes_older_targets_and_leaves_foreign_files(
         self, session: Session, visitor: Visitor, places: tuple[Path, Path]
     ) -> None:
         session.cache(["image"], *places)
@@ -369,7 +369,10 @@ class TestCache:
         (places[0] / ".updog-draft-0123").write_text("left by a crash")
         (places[1] / "notes.json").write_text("mine")
         visitor.repo.publish()
-        visitor.refreshed().cache(["manifest.json"], *places)
+        newer = visitor.refreshed()
+        newer.cache(["manifest.json"], *places)
+        assert (places[0] / path_of("image").partition("/")[2]).exists()
+        newer.prune(["manifest.json"], places[0])
         assert {path.name for path in places[0].iterdir()} == {
             path_of("manifest.json", b"{}").partition("/")[2],
             "notes.txt",

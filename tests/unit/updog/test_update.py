@@ -167,11 +167,12 @@ def test_an_unfetchable_migration_stops_before_the_disk_is_touched(world: Client
 def test_an_unconfirmed_boot_is_refused_before_anything_is_downloaded(tmp_path: Path) -> None:
     unconfirmed = {Slot.A: BootFlags(2, 0), Slot.B: CONFIRMED}
     world = ClientWorld(tmp_path, machine=two_sets(unconfirmed))
-    world.offer(release(V2))
+    world.offer(release(V2), migrations={(V1, V2): ("m1.lz4",)})
     with pytest.raises(UnconfirmedBoot):
         update.update(world.environment(), Wish())
     assert world.machine.disk.log == []
     assert not [path for path in world.repo.log if path.endswith(".lz4")]
+    assert not world.paths.migrations_dir.exists()
 
 
 def test_force_updates_in_spite_of_an_unconfirmed_boot(tmp_path: Path) -> None:
@@ -189,6 +190,62 @@ def test_a_tampered_image_leaves_the_set_unbootable_and_unlabelled(world: Client
         update.update(world.environment(), Wish())
     assert world.machine.bits() == {Slot.A: CONFIRMED, Slot.B: BootFlags()}
     assert staged.recall(world.paths.staged) is None
+
+
+# Migrations of other sets, and the label ----------------------------------------------------------
+
+
+def cached(world: ClientWorld) -> set[str]:
+    return {path.name.partition(".")[2] for path in world.paths.migrations_dir.iterdir()}
+
+
+MIGRATING = {(V1, V2): ("m1.lz4",), (V1, V3): ("m3.lz4",)}
+
+
+def test_preparing_leaves_what_another_set_may_need(world: ClientWorld) -> None:
+    world.offer(release(V2), release(V3), migrations=MIGRATING)
+    update.prepare(world.environment(), Wish(image=V2))
+    update.prepare(world.environment(), Wish(image=V3))
+    assert cached(world) == {"m1.lz4", "m3.lz4", "manifest.json"}
+
+
+def test_a_failed_update_leaves_what_another_set_may_need(world: ClientWorld) -> None:
+    world.offer(release(V2), release(V3), migrations=MIGRATING)
+    update.update_image(world.environment(), Wish(image=V2))
+    (path,) = [path for path in world.repo.files if path.endswith(".hash.lz4")]
+    del world.repo.files[path]
+    with pytest.raises(UnreachableError):
+        update.update(world.environment(), Wish(image=V3))
+    assert cached(world) == {"m1.lz4", "m3.lz4", "manifest.json"}
+    assert world.machine.bits()[Slot.B] == BootFlags(0, 1)
+
+
+def test_an_update_that_stands_removes_what_no_set_needs_any_more(world: ClientWorld) -> None:
+    world.offer(release(V2), release(V3), migrations=MIGRATING)
+    update.update_image(world.environment(), Wish(image=V2))
+    update.update_image(world.environment(), Wish(image=V3))
+    assert cached(world) == {"m3.lz4", "manifest.json"}
+
+
+def test_a_refused_update_leaves_the_label(world: ClientWorld) -> None:
+    label = StagedUpdate("B", "edge-gw", "x86_64", "0.9.0")
+    staged.remember(world.paths.staged, label)
+    sign_custom(world, {"updog": {"raw_length": 10**12}})
+    with pytest.raises(TargetMismatch, match="does not fit"):
+        update.update(world.environment(), Wish())
+    assert staged.recall(world.paths.staged) == label
+
+
+def test_a_label_that_cannot_be_kept_is_a_warning_and_stops_nothing(
+    world: ClientWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A folder can neither be removed as a file nor replaced by one.
+    (world.paths.staged / "in-the-way").mkdir(parents=True)
+    assert isinstance(update.update(world.environment(), Wish()), Installed)
+    assert world.machine.bits()[Slot.B] == BootFlags(2, 1)
+    said = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert len(said) == 2
+    assert all(str(world.paths.staged) in message for message in said)
 
 
 def test_the_next_run_recovers_after_a_failure(world: ClientWorld) -> None:
