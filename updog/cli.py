@@ -70,7 +70,7 @@ def cmd_prepare(args: Namespace) -> int:
     """Cache what the next boot needs."""
     from updog import report, update
 
-    result = update.prepare(_environment(args), _wish(args))
+    result = update.prepare(_way(args), _wish(args))
     if isinstance(result, update.Prepared):
         _print(f"Update prepared: {report.update_line(result.update)}")
     else:
@@ -144,10 +144,11 @@ def cmd_why(args: Namespace) -> int:
     from updog.clock import SystemClock
     from updog.doctor.clockcheck import kernel_synchronised
 
-    env = _environment(args)
-    paths = env.settings.paths
+    way = _way(args)
+    paths = way.settings.paths
     clock = timeofrun.time_of_run(SystemClock().now(), paths, kernel_synchronised)
-    findings = why.gather(env, _wish(args), labels.gather(paths), clock)
+    known = labels.gather(paths)
+    findings = why.gather(way, lambda: _control(way.settings), _wish(args), known, clock)
     _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
     return findings.exit_code
 
@@ -230,6 +231,7 @@ def _environment(args: Namespace) -> Environment:
         open_device=open_device,
         control=_control(way.settings),
         grace=way.grace,
+        clock=way.clock,
         starting=lambda update: _remark(args, f"Starting update to {update.version}"),
         progress=_progress(args),
     )
@@ -245,7 +247,7 @@ def _way(args: Namespace) -> Way:
     run = timeofrun.time_of_run(SystemClock().now(), settings.paths)
     if run.confidence is Confidence.UNKNOWN:
         log.warning("%s", run.sentence)
-    return way.way(settings, who, run.now, args.source)
+    return way.way(settings, who, run.now, args.source, SystemClock(floor=run.now))
 
 
 def _progress(args: Namespace) -> Progress:

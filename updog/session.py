@@ -2,6 +2,7 @@
 
 The parts: `updog.trust` decides, `updog.refresh` walks from root to targets, and this module speaks
 to the rest of the program. Nothing is read before a refresh, and time stands still while it lasts.
+After it time goes on: a download may last longer than the metadata that vouches for the next one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from updog.body import Body, Fetcher
+from updog.clock import Clock
 from updog.delegations import find_target
 from updog.errors import (
     Expired,
@@ -63,7 +65,7 @@ class Session:
         shipped_root: the root that came with the image: the beginning of all trust.
         store: what earlier runs trusted.
         fetcher: the way to the network.
-        now: the time of this run, aware; it does not move while the run lasts (5.1).
+        now: the time of the refresh, aware; it does not move while that lasts (5.1).
         root_chain_limit: how many new roots to take in one refresh.
         grace: how long past its expiry metadata is believed (`updog.trust`).
 
@@ -82,6 +84,8 @@ class Session:
         root_chain_limit: int = ROOT_CHAIN_LIMIT,
         grace: timedelta = NO_GRACE,
     ) -> None:
+        self._latest = now
+        self._clock: Clock | None = None
         self._urls = urls
         self._fetcher = fetcher
         self._query: dict[str, str] = {}
@@ -95,6 +99,13 @@ class Session:
     def warnings(self) -> tuple[str, ...]:
         """What went wrong without stopping the run, for people."""
         return tuple(self._refresh.warnings)
+
+    def follow(self, clock: Clock) -> None:
+        """Let time go on by this clock, which is read before each target and nowhere else.
+
+        Without one, time stands still for the whole session.
+        """
+        self._clock = clock
 
     def query(self, name: str, value: str) -> None:
         """Add a parameter to every address from now on (formats 7)."""
@@ -181,18 +192,20 @@ class Session:
         """
         return elsewhere(self._fetcher, error)
 
-    def check_fresh(self, now: datetime | None = None) -> None:
-        """Check that no metadata has expired (formats 6.1).
-
-        Args:
-            now: a later time than that of the session, for runs that take long.
+    def check_fresh(self) -> None:
+        """Check that no metadata has expired by now, which never steps back (formats 6.1).
 
         Raises:
             Expired: one did.
         """
+        if self._clock is not None:
+            self._latest = max(self._latest, self._clock.now())
         for role, expires in self.expires().items():
-            if self._refresh.trust.is_over(expires, now):
-                raise Expired(f"{role}.json expired at {expires:%Y-%m-%dT%H:%M:%SZ}")
+            if self._refresh.trust.is_over(expires, self._latest):
+                raise Expired(
+                    f"{role}.json expired at {expires:%Y-%m-%dT%H:%M:%SZ}, while this run lasted",
+                    hint="Run the command again: it begins with the newest metadata.",
+                )
 
     def expires(self) -> Mapping[str, datetime]:
         """Return when each top-level role expires."""

@@ -16,6 +16,7 @@ from partitions.blockio import DeviceOpener
 from partitions.bootcontrol import BootControl
 from updog import install, migrations, select, staged
 from updog.body import Fetcher
+from updog.clock import Clock
 from updog.errors import PermissionDenied, StorageError, TargetMismatch
 from updog.images import image_set
 from updog.install import ImageSet, Progress, Receipt
@@ -76,6 +77,7 @@ class Environment:
         open_device: the way to the partitions.
         control: the way to the boot bits.
         grace: how long past its expiry metadata is believed (`updog.trust`).
+        clock: for what takes long (`updog.session`); None where time stands still.
         starting: told which update is about to be installed.
         progress: told how far the images are.
     """
@@ -87,6 +89,7 @@ class Environment:
     open_device: DeviceOpener
     control: BootControl
     grace: timedelta = timedelta(0)
+    clock: Clock | None = None
     starting: Callable[[Update], None] = unwatched
     progress: Progress = install.silent
 

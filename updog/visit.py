@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from updog import manifest, select
 from updog.body import Fetcher
+from updog.clock import Clock
 from updog.durable import read_small
 from updog.errors import ConfigError, NotThere, PermissionDenied, StorageError, TrustError
 from updog.jsontree import MAX_BYTES
@@ -75,6 +76,10 @@ class Visitor(Protocol):
     def grace(self) -> timedelta:
         """How long past its expiry metadata is believed."""
 
+    @property
+    def clock(self) -> Clock | None:
+        """For what takes long (`updog.session`); None where time stands still."""
+
 
 def check(env: Visitor, wish: Wish) -> Chosen | Declined:
     """Ask the repository which update this host should take now.
@@ -131,6 +136,8 @@ def connect(env: Visitor, fetcher: Fetcher | None = None) -> Session:
         env.now,
         grace=env.grace,
     )
+    if env.clock is not None:
+        session.follow(env.clock)
     for name, value in _introduction(env).items():
         session.query(name, value)
     session.refresh()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from updog.body import Fetcher
+from updog.clock import Clock
 from updog.select import Host
 from updog.settings import Settings
 
@@ -23,6 +24,7 @@ class Way:
         now: the time of the whole run.
         fetcher: the way to the repository.
         grace: how long past its expiry metadata is believed.
+        clock: for what takes long (`updog.session`); None where time stands still.
     """
 
     settings: Settings
@@ -30,9 +32,16 @@ class Way:
     now: datetime
     fetcher: Fetcher
     grace: timedelta
+    clock: Clock | None = None
 
 
-def way(settings: Settings, host: Host, now: datetime, source: Path | None) -> Way:
+def way(
+    settings: Settings,
+    host: Host,
+    now: datetime,
+    source: Path | None,
+    clock: Clock | None = None,
+) -> Way:
     """Choose the way.
 
     Args:
@@ -40,6 +49,7 @@ def way(settings: Settings, host: Host, now: datetime, source: Path | None) -> W
         host: who asks.
         now: the time of the whole run.
         source: a bundle or a directory, or None for the network.
+        clock: for what takes long; None lets time stand still.
 
     Raises:
         UpdogError: the source cannot be used, or a certificate of the configuration is missing.
@@ -47,8 +57,8 @@ def way(settings: Settings, host: Host, now: datetime, source: Path | None) -> W
     if source is None:
         from updog import network  # noqa: PLC0415 - start-up: what is carried needs none
 
-        return Way(settings, host, now, network.fetcher(settings), _NO_GRACE)
-    return _carried(settings, host, now, source)
+        return Way(settings, host, now, network.fetcher(settings), _NO_GRACE, clock)
+    return replace(_carried(settings, host, now, source), clock=clock)
 
 
 def _carried(settings: Settings, host: Host, now: datetime, path: Path) -> Way:

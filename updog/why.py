@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from partitions.bootcontrol import BootControl
@@ -11,7 +12,7 @@ from updog import update
 from updog.errors import UpdogError
 from updog.report import Why
 from updog.timepolicy import TimeOfRun
-from updog.update import Environment, Wish
+from updog.update import Visitor, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +29,26 @@ class Findings:
 
 
 def gather(
-    env: Environment, wish: Wish, labels: Labels, clock: TimeOfRun | None = None
+    env: Visitor,
+    find_disk: Callable[[], BootControl],
+    wish: Wish,
+    labels: Labels,
+    clock: TimeOfRun | None = None,
 ) -> Findings:
-    """Ask the repository and the disk; either may fail, and the other is still told."""
+    """Ask the repository and the disk; either may fail, and the other is still told.
+
+    Args:
+        env: who asks, and the way to the repository.
+        find_disk: the way to the boot bits; may raise a PartitionError.
+        wish: what is asked for.
+        labels: what the sets are known to hold.
+        clock: how the time of the run came about.
+    """
     why = Why(env.now, env.host, update.policy(env, wish), clock=clock)
-    return _with_boot(_with_updates(Findings(why), env, wish), env.control, labels)
+    return _with_boot(_with_updates(Findings(why), env, wish), find_disk, labels)
 
 
-def _with_updates(findings: Findings, env: Environment, wish: Wish) -> Findings:
+def _with_updates(findings: Findings, env: Visitor, wish: Wish) -> Findings:
     try:
         seen = update.examine(env, wish)
     except UpdogError as error:
@@ -50,9 +63,11 @@ def _with_updates(findings: Findings, env: Environment, wish: Wish) -> Findings:
     return Findings(why, findings.exit_code)
 
 
-def _with_boot(findings: Findings, control: BootControl, labels: Labels) -> Findings:
+def _with_boot(
+    findings: Findings, find_disk: Callable[[], BootControl], labels: Labels
+) -> Findings:
     try:
-        status = control.status()
+        status = find_disk().status()
     except PartitionError as error:
         return findings.spoiled_by(error)
     lines, tree = boot_lines(status, labels), boot_tree(status, labels)

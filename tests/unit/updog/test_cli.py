@@ -179,6 +179,12 @@ def test_prepare_caches_and_leaves_the_disk_alone(world: FileWorld, capsys: Capt
     assert any(world.client.paths.migrations_dir.iterdir())
 
 
+def test_prepare_needs_no_disk_at_all(world: FileWorld, capsys: Capture) -> None:
+    world.disk.unlink()
+    assert run(world, "prepare") == 0
+    assert capsys.readouterr().out == "Update prepared: edge-gw 1.2.0\n"
+
+
 def test_a_failing_reboot_command_is_told(world: FileWorld, capsys: Capture) -> None:
     config = world.config.read_text().replace('["touch", ', '["false", ')
     world.config.write_text(config)
@@ -292,6 +298,17 @@ def test_why_still_tells_of_the_repository_when_the_disk_is_gone(
     out = capsys.readouterr().out
     assert "Choice:    edge-gw 1.2.0" in out
     assert "Problem:" in out
+
+
+def test_why_still_tells_of_the_repository_when_no_disk_can_be_found(
+    world: FileWorld, capsys: Capture
+) -> None:
+    world.disk.unlink()
+    assert run(world, "why") not in {0, 70}
+    out = capsys.readouterr().out
+    assert "Choice:    edge-gw 1.2.0" in out
+    assert "Problem:" in out
+    assert str(world.disk) in out
 
 
 # Errors -------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.fakes.clock import NOW
+from tests.fakes.clock import NOW, FakeClock
 from tests.fakes.repository import URLS, FakeRepository
 from tests.fakes.visit import Visitor
 from updog.body import Fetcher
@@ -56,6 +57,11 @@ def visitor(repo: FakeRepository, tmp_path: Path) -> Visitor:
 @pytest.fixture
 def session(visitor: Visitor) -> Session:
     return visitor.refreshed()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "migrations", tmp_path / "metadata"
 
 
 def test_the_fake_is_a_fetcher(repo: FakeRepository) -> None:
@@ -231,14 +237,56 @@ class TestTime:
     def test_nothing_is_fresh_after_the_earliest_expiry(self, visitor: Visitor, role: str) -> None:
         visitor.repo.publish_root()
         visitor.repo.resign(role, lambda s: s.update(expires="2031-04-07T12:00:00Z"))
-        session = visitor.refreshed()
-        session.check_fresh(NOW + timedelta(hours=2, minutes=59))
+        session, clock = visitor.refreshed(), FakeClock()
+        session.follow(clock)
+        clock.advance(timedelta(hours=2, minutes=59))
+        session.check_fresh()
+        clock.advance(timedelta(minutes=1))
         with pytest.raises(Expired, match=role):
-            session.check_fresh(NOW + timedelta(hours=3))
+            session.check_fresh()
 
-    def test_the_run_keeps_its_time(self, session: Session) -> None:
+    def test_no_further_target_is_begun_after_a_download_that_outlived_the_metadata(
+        self, visitor: Visitor, places: tuple[Path, Path]
+    ) -> None:
+        visitor.repo.resign("timestamp", lambda s: s.update(expires="2031-04-07T12:00:00Z"))
+        session, clock = visitor.refreshed(), FakeClock()
+        session.follow(clock)
+        with session.stream(session.target("image")) as body:
+            clock.advance(timedelta(hours=3))
+            assert b"".join(body) == DATA
+        visitor.repo.log.clear()
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: session.read("manifest.json"),
+            lambda: session.stream(session.target("image")),
+            lambda: session.cache(["image"], *places),
+        )
+        for use in uses:
+            with pytest.raises(Expired, match="while this run lasted") as caught:
+                use()
+            assert "again" in caught.value.hint
+        assert visitor.repo.log == []
+
+    def test_a_clock_that_steps_back_does_not_make_metadata_fresh_again(
+        self, visitor: Visitor
+    ) -> None:
+        visitor.repo.resign("timestamp", lambda s: s.update(expires="2031-04-07T12:00:00Z"))
+        session, clock = visitor.refreshed(), FakeClock()
+        session.follow(clock)
+        for step in (timedelta(hours=3), timedelta(hours=-3)):
+            clock.advance(step)
+            with pytest.raises(Expired):
+                session.check_fresh()
+
+    def test_without_a_clock_time_stands_still(self, session: Session) -> None:
         session.check_fresh()
         assert session.read("manifest.json") == b"{}"
+
+    def test_the_refresh_itself_goes_by_one_fixed_time(self, visitor: Visitor) -> None:
+        session = visitor.session()
+        session.follow(FakeClock(NOW + timedelta(days=365)))
+        session.refresh()
+        with pytest.raises(Expired):
+            session.check_fresh()
 
 
 class TestQuery:
@@ -262,10 +310,6 @@ class TestQuery:
 
 
 class TestCache:
-    @pytest.fixture
-    def places(self, tmp_path: Path) -> tuple[Path, Path]:
-        return tmp_path / "migrations", tmp_path / "metadata"
-
     def test_targets_and_metadata_lie_where_the_next_boot_looks(
         self, session: Session, visitor: Visitor, places: tuple[Path, Path]
     ) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -11,6 +11,7 @@ import pytest
 from partitions.bootflags import BootFlags
 from partitions.layout import Slot
 from tests.fakes.client_world import V1, V2, V3, ClientWorld, held_until, later, release
+from tests.fakes.clock import FakeClock
 from tests.fakes.two_sets import RAW, two_sets
 from updog import staged, update
 from updog.errors import (
@@ -339,6 +340,19 @@ def test_expired_metadata_is_refused(world: ClientWorld) -> None:
     env = replace(world.environment(), now=datetime(2040, 1, 1, tzinfo=UTC))
     with pytest.raises(Expired):
         update.check(env, Wish())
+
+
+def test_an_update_ends_where_its_metadata_expires_between_two_images(world: ClientWorld) -> None:
+    clock = FakeClock()
+
+    def watch(name: str, done: int, total: int) -> None:
+        if (name, done) == ("root.lz4", total):
+            clock.advance(timedelta(days=31))
+
+    env = replace(world.environment(), clock=clock, progress=watch)
+    with pytest.raises(Expired):
+        update.update(env, Wish())
+    assert world.machine.bits() == {Slot.A: CONFIRMED, Slot.B: BootFlags()}
 
 
 def test_a_manifest_that_breaks_its_schema_is_refused(world: ClientWorld) -> None:
