@@ -44,4 +44,4 @@ def _raw_facts(target: Target) -> tuple[int | None, str | None]:
         raise TrustError(f"{target.name}: its signed raw_length is not a positive number.")
     if sha256 is not None and not (isinstance(sha256, str) and len(sha256) == HEX_SHA256):
         raise TrustError(f"{target.name}: its signed raw_sha256 is not a sha256.")
-    return length, sha256
+    return length, None if sha256 is None else sha256.lower()

@@ -105,7 +105,7 @@ def _write_checked(path: Path, chunks: Iterable[bytes], target: Target) -> None:
     if length != target.length:
         raise TargetMismatch(f"target {target.name} is not {target.length} bytes long as signed")
     for name, digest in digests.items():
-        if digest.hexdigest() != target.hashes[name].lower():
+        if digest.hexdigest() != target.hashes[name]:
             raise TargetMismatch(f"target {target.name}: its {name} is not the signed one")
 
 
@@ -117,7 +117,7 @@ def _matches(path: Path, target: Target) -> bool:
             length = file.tell()
     except OSError:
         return False
-    return length == target.length and digest == target.hashes[algorithm].lower()
+    return length == target.length and digest == target.hashes[algorithm]
 
 
 def _remove(path: Path) -> None:

@@ -63,7 +63,7 @@ class Target:
     Attributes:
         name: its name as signed.
         length: in bytes.
-        hashes: hex digests by algorithm, at least one of `KNOWN_HASHES`.
+        hashes: hex digests in lower case by algorithm, at least one of `KNOWN_HASHES`.
         custom: what else was signed about it.
     """
 
@@ -82,7 +82,7 @@ class Target:
         if not set(file.hashes) & set(KNOWN_HASHES):
             raise TrustError(f"target {file.path} is signed without a SHA-256 or SHA-512 hash")
         custom = file.custom if isinstance(file.custom, dict) else {}
-        return cls(file.path, file.length, dict(file.hashes), custom)
+        return cls(file.path, file.length, _lower(file.hashes), custom)
 
     def check(self, data: bytes) -> None:
         """Check that `data` is this target.
@@ -103,7 +103,7 @@ class Wanted:
         role: the role's name.
         version: the version it must have.
         length: its length in bytes, where listed.
-        hashes: its hex digests by algorithm, where listed.
+        hashes: its hex digests in lower case by algorithm, where listed.
     """
 
     role: str
@@ -114,7 +114,7 @@ class Wanted:
     @classmethod
     def of(cls, role: str, meta: MetaFile) -> Wanted:
         """Return what a timestamp's or snapshot's entry asks for."""
-        return cls(role, meta.version, meta.length, meta.hashes or {})
+        return cls(role, meta.version, meta.length, _lower(meta.hashes or {}))
 
     @property
     def max_bytes(self) -> int:
@@ -135,13 +135,21 @@ class Wanted:
             raise TrustError(f"{self.role}.json is not the listed file: {wrong}")
 
 
+def _lower(hashes: Mapping[str, str]) -> Mapping[str, str]:
+    """Digests as hashlib writes them: the specification leaves the case of hex digits open."""
+    return {algorithm: digest.lower() for algorithm, digest in hashes.items()}
+
+
 def differs(data: bytes, length: int | None, hashes: Mapping[str, str]) -> str:
-    """Return how `data` differs from the listed length and known hashes, or an empty string."""
+    """Return how `data` differs from the listed length and known hashes, or an empty string.
+
+    The hashes are in lower case.
+    """
     if length is not None and len(data) != length:
         return f"{len(data)} bytes long instead of {length}"
     for algorithm in KNOWN_HASHES:
         told = hashes.get(algorithm)
-        if told is not None and hashlib.new(algorithm, data).hexdigest() != told.lower():
+        if told is not None and hashlib.new(algorithm, data).hexdigest() != told:
             return f"its {algorithm} is not the signed one"
     return ""
 

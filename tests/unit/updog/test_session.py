@@ -112,6 +112,21 @@ class TestTarget:
         visitor.repo.resign("targets", edit)
         assert visitor.refreshed().read("image") == DATA
 
+    def test_digests_in_upper_case_are_the_same_digests(
+        self, visitor: Visitor, places: tuple[Path, Path]
+    ) -> None:
+        def shout(signed: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
+            hashes = signed["targets"]["image"]["hashes"]
+            hashes["sha256"] = hashes["sha256"].upper()
+
+        visitor.repo.resign("targets", shout)
+        session = visitor.refreshed()
+        expected = {"sha256": hashlib.sha256(DATA).hexdigest()}
+        assert session.target("image").hashes == expected
+        assert session.read("image") == DATA
+        session.cache(["image"], *places)
+        assert [path.read_bytes() for path in places[0].iterdir()] == [DATA]
+
     def test_unknown_hashes_alone_are_refused(self, visitor: Visitor) -> None:
         visitor.repo.add_target("file", b"abc", algorithms=("md5",))
         visitor.repo.publish()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -285,6 +287,17 @@ def sign_custom(world: ClientWorld, custom: object) -> None:
 
 def test_signed_raw_facts_that_agree_are_taken(world: ClientWorld) -> None:
     sign_custom(world, {"updog": {"raw_length": len(RAW["root"])}, "other": 1})
+    assert isinstance(update.update(world.environment(), Wish()), Installed)
+
+
+def test_digests_in_upper_case_are_the_same_digests(world: ClientWorld) -> None:
+    def shout(signed: dict[str, dict[str, dict[str, Any]]]) -> None:
+        facts = signed["targets"]["root.lz4"]
+        facts["hashes"]["sha256"] = facts["hashes"]["sha256"].upper()
+        raw = hashlib.sha256(RAW["root"]).hexdigest().upper()
+        facts["custom"] = {"updog": {"raw_sha256": raw}}
+
+    world.repo.resign("targets", shout)
     assert isinstance(update.update(world.environment(), Wish()), Installed)
 
 
