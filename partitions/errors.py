@@ -9,6 +9,7 @@
      │    ├── AlreadyMarked     the other set is already marked for the next boot
      │    ├── NotBootable       the other set was never made valid
      │    └── BootUnconfirmed   the running boot is not proven, nothing safe would remain
+     ├── ToolMissing            an optional library is not installed
      └── DeviceError            the device or image file failed us
           ├── DeviceMissing     no such node; we never create one
           ├── DeviceBusy        mounted, or another run has it
@@ -77,6 +78,12 @@ class NotBootable(TransitionRefused):
 
 class BootUnconfirmed(TransitionRefused):
     """The running boot is not marked successful; the change would leave nothing proven to boot."""
+
+
+class ToolMissing(PartitionError):
+    """An optional library that this needs is not installed."""
+
+    exit_code = EX_CONFIG
 
 
 class DeviceError(PartitionError):

@@ -23,7 +23,7 @@ from partitions.copies import SeenCopy, twin_of
 from partitions.device import open_device
 from partitions.deviceerrors import device_error
 from partitions.disk import read_table
-from partitions.errors import DeviceBusy, DeviceError, PartitionError
+from partitions.errors import DeviceBusy, DeviceError, PartitionError, ToolMissing
 from partitions.gpt import CopyName, Entry, Table
 from partitions.guid import Guid
 from partitions.plan import MIB, PlannedPartition, disk_size
@@ -70,7 +70,8 @@ def create_image(
     Raises:
         DeviceBusy: the file exists.
         DeviceError: it cannot be written; no file is left behind.
-        PartitionError: libparted refused, or is not installed.
+        PartitionError: libparted refused.
+        ToolMissing: libparted is not installed.
     """
     _parted()  # before a file exists: without libparted there must be nothing to clean up
     _make_sparse(path, disk_size(partitions))
@@ -98,7 +99,8 @@ def format_disk(
 
     Raises:
         DeviceError: it cannot be opened or written, or a partition is in use.
-        PartitionError: libparted refused, or is not installed.
+        PartitionError: libparted refused.
+        ToolMissing: libparted is not installed.
     """
     with _sectors_of(sector_size):
         _commit(path, partitions)
@@ -127,7 +129,8 @@ def read_back(path: Path, *, sector_size: int = 512) -> tuple[ReadBack, ...]:
     """Read the partitions of a disk or image file through libparted.
 
     Raises:
-        PartitionError: libparted sees no GPT, or is not installed.
+        PartitionError: libparted sees no GPT.
+        ToolMissing: libparted is not installed.
     """
     with _sectors_of(sector_size), _libparted(path) as parted:
         disk = parted.newDisk(_device(parted, path))
@@ -273,7 +276,7 @@ def _parted() -> _Untyped:
     try:
         return importlib.import_module("parted")
     except ImportError as error:
-        raise PartitionError(
+        raise ToolMissing(
             "making disk images needs pyparted; install it with 'pip install updog-agent[images]'"
         ) from error
 

@@ -122,6 +122,15 @@ def _disk_image(commands: _Commands) -> None:
     command = commands.add_bare("disk-image", "Make a disk image that runs a release from set A")
     command.add_argument("image", metavar="DISK", type=Path, help="file to make")
     _images(command, "raw")
+    command.add_argument(
+        "--layout",
+        choices=["fitting", "bottlerocket"],
+        default="fitting",
+        help="as small as the images allow (fitting), or upstream's sizes",
+    )
+    command.add_argument(
+        "--os-image-gib", metavar="N", type=_gib, default=2, help="--layout bottlerocket: GiB (2)"
+    )
 
 
 def _migrations(command: argparse.ArgumentParser) -> None:
@@ -158,6 +167,13 @@ def _version(text: str) -> Version:
         return Version.parse(text.removeprefix("v"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _gib(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a whole number of GiB from 1 upwards")
+    return number
 
 
 def _own_version() -> str:

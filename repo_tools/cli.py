@@ -174,7 +174,9 @@ def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
     from repo_tools import diskimage
 
     images = diskimage.FirstImages(arguments.boot, arguments.root, arguments.hash)
-    diskimage.create(arguments.image, images)
+    upstream = arguments.layout == "bottlerocket"
+    gib = arguments.os_image_gib if upstream else None
+    diskimage.create(arguments.image, images, os_image_gib=gib)
     _say("Set A holds the release and is confirmed; set B is empty.")
     _result(str(arguments.image))
 
