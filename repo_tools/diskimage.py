@@ -24,7 +24,7 @@ from partitions.layout import Slot, with_active
 from partitions.plan import PlannedPartition
 from partitions.sysfs import from_image
 from repo_tools.errors import ImageError
-from repo_tools.storage import sync_folder
+from updog.durable import sync_folder
 
 MIB = 1 << 20
 PIECE = MIB

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from repo_tools.errors import DraftError, PublisherBusy
+from updog.durable import Sync, sync_folder
 
 CHUNK = 1 << 20
 PUBLIC = 0o644
@@ -25,12 +26,13 @@ _TEMPORARY = ".tmp-"
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = PUBLIC) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = PUBLIC, sync: Sync = os.fsync) -> Iterator[BinaryIO]:
     """Give a file to write; it takes the place of ``path`` when the block ends without an error.
 
     Args:
         path: final place; its folder must exist.
         mode: permission bits of the finished file, whatever the umask.
+        sync: how a file or folder gets to stable storage.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full. ``path`` is then unchanged.
@@ -42,12 +44,12 @@ def replacing(path: Path, *, mode: int = PUBLIC) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            sync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(path.parent, sync)
 
 
 def write(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:
@@ -79,28 +81,20 @@ def copy(source: Path, destination: Path, *, expected: str) -> None:
             )
 
 
-def make_folder(path: Path, *, mode: int = 0o755) -> None:
+def make_folder(path: Path, *, mode: int = 0o755, sync: Sync = os.fsync) -> None:
     """Create a folder and its parents where they are missing, each flushed into its parent.
 
     Args:
         path: the folder.
         mode: permission bits of ``path`` when it is created here.
+        sync: how a folder gets to stable storage.
     """
     if path.is_dir():
         return
-    make_folder(path.parent)
+    make_folder(path.parent, sync=sync)
     path.mkdir(exist_ok=True)
     path.chmod(mode)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Flush the names in a folder to the disk: a rename is only then proof against a power cut."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(path.parent, sync)
 
 
 def sweep(folder: Path) -> None:

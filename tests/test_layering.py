@@ -97,6 +97,7 @@ JUNK_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "t
 REPO_TOOLS_MAY_SEE = {
     "updog",
     "updog.clock",
+    "updog.durable",
     "updog.errors",
     "updog.session",
     "updog.tufstore",

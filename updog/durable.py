@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from threading import get_native_id
+from typing import TypeAlias
 
 from updog.errors import PermissionDenied, StorageError
 
+Sync: TypeAlias = Callable[[int], None]
+"""Puts what was written to an open file or folder on stable storage, as `os.fsync` does."""
 
-def write_durably(path: Path, content: bytes) -> None:
+
+def write_durably(path: Path, content: bytes, sync: Sync = os.fsync) -> None:
     """Replace `path` with `content` and return when that is on stable storage.
 
     The folder is made if it is missing. Temporary file, fsync, rename, fsync of the folder: the
     rename must not reach the disk before the bytes it names.
+
+    Args:
+        path: the file.
+        content: all of it.
+        sync: how a file or folder gets to stable storage.
 
     Raises:
         StorageError: the file system refused.
@@ -21,13 +31,13 @@ def write_durably(path: Path, content: bytes) -> None:
     """
     draft = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, sync)
         with draft.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         draft.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent, sync)
     except PermissionError as error:
         raise PermissionDenied(f"{path} may not be written.", hint="Run as root.") from error
     except OSError as error:
@@ -57,8 +67,12 @@ def keep_first(path: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
-def remove_durably(path: Path) -> None:
+def remove_durably(path: Path, sync: Sync = os.fsync) -> None:
     """Remove `path` if it is there and return when that is on stable storage.
+
+    Args:
+        path: the file.
+        sync: how a folder gets to stable storage.
 
     Raises:
         StorageError: the file system refused.
@@ -66,7 +80,7 @@ def remove_durably(path: Path) -> None:
     """
     try:
         path.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent, sync)
     except FileNotFoundError:
         return
     except PermissionError as error:
@@ -96,9 +110,33 @@ def read_small(path: Path, limit: int) -> bytes | None:
     return content
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def make_folder(path: Path, sync: Sync = os.fsync) -> None:
+    """Create a folder and its parents where they are missing, each flushed into its parent.
+
+    A file in a folder whose own name was lost in a power cut is lost with it.
+
+    Args:
+        path: the folder.
+        sync: how a folder gets to stable storage.
+
+    Raises:
+        OSError: the file system refused, or something else has the name.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent, sync)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent, sync)
+
+
+def sync_folder(folder: Path, sync: Sync = os.fsync) -> None:
+    """Put the names in a folder on stable storage: only then does a rename survive a power cut.
+
+    Raises:
+        OSError: the file system refused.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from updog.body import Body
-from updog.durable import write_durably
+from updog.durable import Sync, make_folder, sync_folder, write_durably
 from updog.errors import PermissionDenied, StorageError, TargetMismatch
 from updog.tuffiles import KNOWN_HASHES, Target
 
@@ -22,7 +22,11 @@ _METADATA = re.compile(r"\d+\.(?:root|snapshot|targets)\.json|(?:timestamp|snaps
 
 
 def cache_target(
-    directory: Path, file_name: str, target: Target, start: Callable[[], Body]
+    directory: Path,
+    file_name: str,
+    target: Target,
+    start: Callable[[], Body],
+    sync: Sync = os.fsync,
 ) -> Path:
     """Put one target into `directory` unless it is there already; return its path.
 
@@ -31,6 +35,7 @@ def cache_target(
         file_name: the name to give it, already known to be a plain one.
         target: what it has to be.
         start: begins the transfer.
+        sync: how a file or folder gets to stable storage.
 
     Raises:
         TargetMismatch: what came is not the signed file; nothing of it stays.
@@ -42,11 +47,11 @@ def cache_target(
         return path
     draft = directory / f".updog-draft-{hashlib.sha256(file_name.encode()).hexdigest()[:32]}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory, sync)
         with start() as body:
-            _write_checked(draft, body, target)
+            _write_checked(draft, body, target, sync)
         draft.replace(path)
-        _sync(directory)
+        sync_folder(directory, sync)
     except OSError as error:
         raise _storage(error, path) from error
     finally:
@@ -89,7 +94,7 @@ def prune(directory: Path, ours: re.Pattern[str], keep: Iterable[str]) -> None:
         raise _storage(error, directory) from error
 
 
-def _write_checked(path: Path, chunks: Iterable[bytes], target: Target) -> None:
+def _write_checked(path: Path, chunks: Iterable[bytes], target: Target, sync: Sync) -> None:
     digests = {name: hashlib.new(name) for name in KNOWN_HASHES if name in target.hashes}
     length = 0
     with path.open("wb") as file:
@@ -101,7 +106,7 @@ def _write_checked(path: Path, chunks: Iterable[bytes], target: Target) -> None:
                 digest.update(chunk)
             file.write(chunk)
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
     if length != target.length:
         raise TargetMismatch(f"target {target.name} is not {target.length} bytes long as signed")
     for name, digest in digests.items():
@@ -126,14 +131,6 @@ def _remove(path: Path) -> None:
     except OSError:
         # The next run removes it; the error that led here says more.
         return
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _storage(error: OSError, path: Path) -> StorageError | PermissionDenied:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from updog.durable import sync_folder
 from updog.errors import InternalError, PermissionDenied, StorageError, UsageError
 from updog.offline.tarindex import BLOCK
 
@@ -91,7 +92,7 @@ class TarWriter:
             self._file.close()
             self._refuse_to_replace()
             self._draft.replace(self._path)
-            _sync(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise _refused(self._path, error) from error
 
@@ -117,14 +118,6 @@ def header(name: str, size: int) -> bytes:
     facts.mode = 0o644
     # Time, owner and group stay 0 and empty. The pax form takes long names and large files.
     return facts.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(path: Path, error: OSError) -> StorageError | PermissionDenied:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from updog.durable import read_small, remove_durably, write_durably
+from tests.fakes.syncs import Syncs
+from updog.durable import make_folder, read_small, remove_durably, write_durably
 from updog.errors import StorageError
 
 
@@ -59,3 +60,49 @@ def test_removing_a_folder_is_our_own_error(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError):
         remove_durably(tmp_path / "folder")
+
+
+# What a power cut leaves --------------------------------------------------------------------------
+
+
+def test_the_bytes_are_flushed_before_the_rename_and_the_name_after_it(tmp_path: Path) -> None:
+    syncs, path = Syncs(), tmp_path / "file"
+    write_durably(path, b"old")
+    write_durably(path, b"content", syncs)
+    assert len(syncs.calls) == 2
+    syncs.assert_proven(path, b"content")
+
+
+def test_each_new_folder_is_flushed_into_its_parent_before_anything_is_put_in_it(
+    tmp_path: Path,
+) -> None:
+    syncs = Syncs()
+    write_durably(tmp_path / "a" / "b" / "file", b"content", syncs)
+    assert syncs.of_folders() == [
+        (tmp_path, frozenset({"a"})),
+        (tmp_path / "a", frozenset({"b"})),
+        (tmp_path / "a" / "b", frozenset({"file"})),
+    ]
+
+
+def test_a_folder_that_is_there_is_not_flushed_again(tmp_path: Path) -> None:
+    syncs = Syncs()
+    make_folder(tmp_path, syncs)
+    assert syncs.calls == []
+
+
+def test_a_removal_is_flushed(tmp_path: Path) -> None:
+    syncs = Syncs()
+    write_durably(tmp_path / "file", b"x")
+    remove_durably(tmp_path / "file", syncs)
+    assert syncs.calls == [(tmp_path, frozenset())]
+
+
+def test_a_disk_that_cannot_flush_is_our_own_error(tmp_path: Path) -> None:
+    def dying(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    write_durably(tmp_path / "file", b"old")
+    with pytest.raises(StorageError, match="Input/output error"):
+        write_durably(tmp_path / "file", b"new", dying)
+    assert (tmp_path / "file").read_bytes() == b"old"
