@@ -173,8 +173,10 @@ class GptBootControl:
 
         Raises:
             NoInactiveSet: the disk has one set only.
+            GptError: the table is unsound, so these bytes may belong to another partition too.
         """
         result, layout = self._look()
+        result.require_sound(self.located.disk)
         return self._extents(result.table, layout.inactive_set)
 
     def _look(self) -> tuple[ReadResult, Layout]:
@@ -248,5 +250,8 @@ class GptBootControl:
 
 
 def _notes(result: ReadResult) -> tuple[str, ...]:
+    if result.unsound:
+        refused = f"{result.why}; changes are refused until it is corrected with sgdisk or gdisk"
+        return (refused, *map(str, result.findings), *result.notes)
     damage = tuple(f"{found}; the next write repairs it" for found in result.findings)
     return damage + result.notes

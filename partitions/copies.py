@@ -22,10 +22,11 @@ class SeenCopy:
     Attributes:
         name: which copy.
         lba: the sector of its header; None if no sector for it is known.
-        table: its values, if and only if every check passed.
+        table: its values, if its header tells the truth about itself and both checksums are
+            right. That is what a bootloader asks, so it is what decides whom to follow; whether
+            the partitions in it make sense is told by ``faults``.
         header: its header if that alone is whole, even where its entries are not.
         faults: the checks that failed; none for a whole copy.
-        sealed: both checksums are right, whatever else is wrong.
     """
 
     name: CopyName
@@ -33,7 +34,11 @@ class SeenCopy:
     table: Table | None = None
     header: Header | None = None
     faults: tuple[str, ...] = ()
-    sealed: bool = False
+
+    @property
+    def whole(self) -> Table | None:
+        """Its values, if and only if every check passed."""
+        return None if self.faults else self.table
 
     @property
     def said(self) -> str:
@@ -79,7 +84,7 @@ def twin_of(trusted: Table, other: SeenCopy, device_sectors: int) -> Table:
         GptError: there is no safe place for the other copy.
     """
     if other.name is CopyName.BACKUP:
-        lba, entries_lba = _backup_place(trusted, other.table, device_sectors)
+        lba, entries_lba = _backup_place(trusted, other.whole, device_sectors)
     else:
         lba, entries_lba = PRIMARY_LBA, _primary_array(trusted, other)
     header = replace(
@@ -88,7 +93,7 @@ def twin_of(trusted: Table, other: SeenCopy, device_sectors: int) -> Table:
         alternate_lba=trusted.header.my_lba,
         entries_lba=entries_lba,
     )
-    return _with_own_leftovers(replace(trusted, header=header), other.table)
+    return _with_own_leftovers(replace(trusted, header=header), other.whole)
 
 
 def _with_own_leftovers(twin: Table, own: Table | None) -> Table:

@@ -29,11 +29,14 @@ __all__ = ["Finding", "ReadResult", "read_table", "repair", "write_table"]
 def read_table(io: BlockIO) -> ReadResult:
     """Read both copies and return the one to trust.
 
-    The primary is trusted if it is whole, as the bootloader does, even where a whole backup says
-    something else (a write was cut between the two). Otherwise the backup, if that is whole.
+    The primary is trusted if its checksums are right, as the bootloader does, even where a whole
+    backup says something else (a write was cut between the two). Otherwise the backup, under the
+    same condition. Partitions that make no sense (``ReadResult.unsound``) change nothing in that:
+    the bootloader does not look at them, and an answer from the other copy would be about a disk
+    that is never booted. Such a table can be looked at and not be written.
 
     Raises:
-        GptError: no whole copy; the message says what is wrong with each.
+        GptError: no copy with right checksums; the message says what is wrong with each.
         DeviceError: the device cannot be read.
     """
     _, result = _look(io)
@@ -51,13 +54,14 @@ def write_table(io: BlockIO, table: Table) -> None:
         table: what ``read_table`` gave, with changes in entries only.
 
     Raises:
-        GptError: the disk has no whole copy, or a table other than the one that was read; the
-            changed entries fail a check; or there is no safe place for the second copy. Nothing
-            has been written.
+        GptError: the disk has no whole copy, an unsound one that the bootloader follows, or a
+            table other than the one that was read; the changed entries fail a check; or there is
+            no safe place for the second copy. Nothing has been written.
         DeviceError: the device failed, or read back something else than was written. One whole
             copy, old or new, is still there.
     """
     look, current = _look(io)
+    current.require_sound(io.path)
     _refuse_bad(current.table, table)
     twin = twin_of(table, look.untrusted, look.device_sectors)
     # What was just found whole may be whole in the page cache only: an earlier run may have died
@@ -81,8 +85,8 @@ def repair(io: BlockIO) -> ReadResult:
     ``read_table`` before it tells what there was to repair.
 
     Raises:
-        GptError: no whole copy to repair from, no safe place for the other one, or the copies
-            still differ afterwards.
+        GptError: no whole and sound copy to repair from, no safe place for the other one, or the
+            copies still differ afterwards.
         DeviceError: the device failed.
     """
     write_table(io, read_table(io).table)
@@ -165,9 +169,7 @@ class _Reader:
         if faults:
             return SeenCopy(name, lba, header=header, faults=faults)
         table = Table.from_bytes(sector, array)
-        faults = entry_faults(table)
-        whole = None if faults else table
-        return SeenCopy(name, lba, whole, header, faults, sealed=True)
+        return SeenCopy(name, lba, table, header, entry_faults(table))
 
     def _sectors(self, lba: int, count: int) -> bytes:
         return self.io.pread(lba * self.sector_size, count * self.sector_size)

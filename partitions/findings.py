@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from partitions.copies import SeenCopy, same_content
+from partitions.errors import GptError
 from partitions.gpt import CopyName, Table
 
 BOOT_SECTOR_BYTES = 512
 _MBR_TYPES = (446 + 4, 446 + 16 + 4, 446 + 32 + 4, 446 + 48 + 4)
 _MBR_MARK = b"\x55\xaa"
 _PROTECTIVE = 0xEE
+_WAY_OUT = (
+    "nothing was written. See 'sgdisk --verify', then correct it with sgdisk "
+    "('--partition-guid=N:R' gives partition N a new GUID) or take the other copy with the "
+    "recovery menu of gdisk"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +41,13 @@ class ReadResult:
     """What a disk says about its partitions.
 
     Attributes:
-        table: the trusted copy.
+        table: the trusted copy, the one that the bootloader follows.
         trusted: which one that is.
         why: why that one, a sentence for people.
         findings: what the next write, or ``repair``, puts right.
         notes: what deserves a look but is not ours to change.
+        unsound: what is wrong with the partitions in the trusted copy although its checksums are
+            right. Nothing is written while there is any of it: a person has to say what is meant.
     """
 
     table: Table
@@ -46,11 +55,24 @@ class ReadResult:
     why: str
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    unsound: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
         """Whether both copies are whole and say the same."""
-        return not self.findings
+        return not self.findings and not self.unsound
+
+    def require_sound(self, disk: PurePath) -> None:
+        """Refuse to go on from an unsound table to a write.
+
+        Args:
+            disk: named in the message.
+
+        Raises:
+            GptError: the table is unsound; the message tells the way out.
+        """
+        if self.unsound:
+            raise GptError(f"{disk}: {_unsound_said(self.trusted, self.unsound)}; {_WAY_OUT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ class Look:
 
     @property
     def trusted(self) -> tuple[Table, CopyName] | None:
-        """The copy to believe, if one is whole: the primary first, as the bootloader does."""
+        """The copy to follow: the primary first, as the bootloader does (formats 9.6)."""
         if self.primary.table is not None:
             return self.primary.table, CopyName.PRIMARY
         if self.backup.table is not None:
@@ -90,24 +112,41 @@ def judge(look: Look) -> ReadResult | None:
         return None
     table, name = look.trusted
     primary, backup = look.primary, look.backup
-    return ReadResult(table, name, _why(primary, backup), _findings(primary, backup), _notes(look))
+    unsound = (primary if name is CopyName.PRIMARY else backup).faults
+    return ReadResult(
+        table,
+        name,
+        _unsound_said(name, unsound) if unsound else _why(primary, backup),
+        _findings(look, name),
+        _notes(look),
+        unsound,
+    )
+
+
+def _unsound_said(name: CopyName, unsound: tuple[str, ...]) -> str:
+    return (
+        f"the {name.value} partition table is unsound ({'; '.join(unsound)}), but its checksums are"
+        " right, so the bootloader follows it"
+    )
 
 
 def _why(primary: SeenCopy, backup: SeenCopy) -> str:
     if primary.table is None:
         return f"the primary is damaged ({primary.said}), the backup is whole"
-    if backup.table is None:
+    if backup.whole is None:
         return f"the primary is whole, the backup is not ({backup.said})"
-    if same_content(primary.table, backup.table):
+    if same_content(primary.table, backup.whole):
         return "both copies are whole and say the same"
     return "both copies are whole but differ; the bootloader takes the primary, and so do we"
 
 
-def _findings(primary: SeenCopy, backup: SeenCopy) -> tuple[Finding, ...]:
-    damage = tuple(Finding(copy.name, fault) for copy in (primary, backup) for fault in copy.faults)
-    if primary.table is None or backup.table is None:
-        return damage
-    if same_content(primary.table, backup.table):
+def _findings(look: Look, trusted: CopyName) -> tuple[Finding, ...]:
+    """What is wrong with the copy that is not trusted."""
+    primary, backup = look.primary, look.backup
+    other = backup if trusted is CopyName.PRIMARY else primary
+    if other.faults:
+        return tuple(Finding(other.name, fault) for fault in other.faults)
+    if primary.table is None or backup.table is None or same_content(primary.table, backup.table):
         return ()
     return (Finding(CopyName.BACKUP, "it differs from the primary (a write was cut short)"),)
 
@@ -124,11 +163,6 @@ def _notes(look: Look) -> tuple[str, ...]:
         notes.append(
             f"the backup partition table is at sector {look.backup.lba}, the device ends at {last} "
             "(grown disk?); 'sgdisk --move-second-header' moves it"
-        )
-    if look.primary.faults and look.primary.sealed:
-        notes.append(
-            "the primary's checksums are right, so the bootloader may follow it until it is "
-            "repaired; 'signpost repair' makes it equal to the backup"
         )
     return tuple(notes)
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -444,6 +444,42 @@ def test_no_private_partition_does_not_prevent_a_repair(disk: Disk) -> None:
 def test_a_set_without_its_hash_partition_is_refused(disk: Disk) -> None:
     run("sgdisk", "-t", f"10:{PartitionType.DATA.guid}", disk.path)
     assert "a partition set needs one of each" in disk.refused("status")
+
+
+def give_root_the_guid_of_boot(disk: Disk) -> None:
+    """Make the copies differ in their bits, and the primary unsound with right checksums."""
+    with open_device(Extent(disk.path), Access.WRITE) as io:
+        good = read_table(io).table
+        twin = replace(good.entry(BOOT_A + 1), unique_guid=good.entry(BOOT_A).unique_guid)
+        chosen = CHOSEN[0].apply_to(good.entry(BOOT_B).attributes)
+        entries = list(good.entries)
+        entries[BOOT_A] = twin
+        bad = replace(good, entries=tuple(entries)).with_entry_attributes(BOOT_B, chosen)
+        io.pwrite(bad.header.entries_lba * bad.sector_size, bad.array())
+        io.pwrite(bad.header.my_lba * bad.sector_size, bad.header_sector())
+
+
+@pytest.mark.parametrize("verb", [*TWO_SET_VERBS[:2], "cancel-upgrade", "mark-successful-boot"])
+def test_an_unsound_table_is_shown_as_the_bootloader_sees_it_and_never_changed(
+    disk: Disk, verb: str
+) -> None:
+    give_root_the_guid_of_boot(disk)
+    status, out, err = disk.attempt("status")
+    assert (status, out.splitlines()[-1]) == (0, "Next:    Set B")
+    assert "note: the primary partition table is unsound (partitions 3 and 4 have the same" in err
+    assert disk.signpost("next").startswith("Set B\n")
+    for refused in (verb, "repair", "rewrite-table"):
+        said = disk.refused(refused)
+        assert "partitions 3 and 4 have the same GUID" in said
+        assert "sgdisk" in said
+
+
+def test_an_unsound_table_is_healed_with_sgdisk(disk: Disk) -> None:
+    give_root_the_guid_of_boot(disk)
+    sgdisk = "/usr/sbin/sgdisk"
+    subprocess.run([sgdisk, "--partition-guid=4:R", disk.path], check=True, capture_output=True)
+    disk.signpost("mark-successful-boot")
+    disk.shows(PROVEN, CHOSEN)
 
 
 def test_no_table_at_all_is_refused(disk: Disk) -> None:

@@ -15,9 +15,9 @@ from partitions.boot import choose_next
 from partitions.bootflags import BootFlags
 from partitions.copies import same_content
 from partitions.disk import read_table, write_table
-from partitions.errors import PartitionError
+from partitions.errors import GptError, PartitionError
 from partitions.gpt import CopyName, Entry, Header, Table
-from partitions.gptcheck import Place, array_faults, header_faults
+from partitions.gptcheck import Place, array_faults, entry_faults, header_faults
 from partitions.guid import Guid
 from partitions.layout import Slot
 from tests.fakes.gpt_disk import (
@@ -28,6 +28,7 @@ from tests.fakes.gpt_disk import (
     disk_with,
     make_table,
     with_boot,
+    with_entry,
     with_header,
 )
 from tests.fakes.memory_disk import Flush, MemoryDisk, Write
@@ -158,6 +159,41 @@ def test_any_sector_at_all_is_judged_without_a_surprise(sector: bytes, *, signed
 
 
 # Damage.
+
+
+@given(
+    bits=BITS,
+    stale=BITS,
+    number=st.integers(1, 13),
+    first=st.integers(0, DEVICE_SECTORS + 10) | U64,
+    length=st.integers(0, DEVICE_SECTORS) | U64,
+    twin=st.none() | st.integers(1, 13),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_sealed_primary_is_followed_and_written_only_if_sound(
+    bits: dict[Slot, BootFlags],
+    stale: dict[Slot, BootFlags],
+    number: int,
+    first: int,
+    length: int,
+    twin: int | None,
+) -> None:
+    table = make_table(bits)
+    entry = table.entry(number)
+    theirs = entry.unique_guid if twin is None else table.entry(twin).unique_guid
+    last = min(first + length, (1 << 64) - 1)
+    odd = with_entry(table, number, first_lba=first, last_lba=last, unique_guid=theirs)
+    disk = disk_with(odd, backup_of(make_table(stale)))
+    result = read_table(disk)
+    assert picks(result.table) == picks(table)
+    try:
+        write_table(disk, result.table)
+    except GptError:
+        assert result.unsound
+        assert disk.writes == []
+        return
+    assert entry_faults(odd) == ()
+    assert read_table(disk).healthy
 
 
 @st.composite

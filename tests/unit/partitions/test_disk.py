@@ -149,11 +149,43 @@ def test_bytes_under_no_checksum_may_differ_between_healthy_copies() -> None:
     assert read_table(disk_with(OLD, backup)).healthy
 
 
-def test_an_unsound_primary_gives_way_even_with_right_checksums() -> None:
-    bad = with_entry(OLD, ROOT_A, unique_guid=guid(BOOT_A))
+UNSOUND = {
+    "same GUID": with_entry(NEW, ROOT_A, unique_guid=guid(BOOT_A)),
+    "overlap": with_entry(NEW, ROOT_A, last_lba=80),
+    "does not lie in the usable area": with_entry(NEW, ROOT_A, first_lba=39),
+}
+unsound = pytest.mark.parametrize(("what", "bad"), UNSOUND.items(), ids=str)
+
+
+@unsound
+def test_an_unsound_primary_is_read_because_the_bootloader_follows_it(
+    what: str, bad: Table
+) -> None:
     result = read_table(disk_with(bad, backup_of(OLD)))
-    assert result.trusted is BACKUP
-    assert "the bootloader may follow it until it is repaired" in result.notes[0]
+    assert (result.table, result.trusted) == (bad, PRIMARY)
+    assert what in result.unsound[0]
+    assert not result.healthy
+    assert "its checksums are right, so the bootloader follows it" in result.why
+
+
+@unsound
+def test_an_unsound_backup_is_read_where_the_primary_is_damaged(what: str, bad: Table) -> None:
+    disk = disk_with(bad)
+    smash(disk, 600)
+    result = read_table(disk)
+    assert (result.table, result.trusted) == (backup_of(bad), BACKUP)
+    assert what in result.unsound[0]
+    assert result.findings == (Finding(PRIMARY, "the checksum of its header is wrong"),)
+
+
+@unsound
+def test_an_unsound_backup_beside_a_whole_primary_is_only_damaged(what: str, bad: Table) -> None:
+    disk = disk_with(OLD, backup_of(bad))
+    result = read_table(disk)
+    assert (result.trusted, result.unsound) == (PRIMARY, ())
+    assert what in result.findings[0].what
+    assert repair(disk).healthy
+    assert disk.data == disk_with(OLD).data
 
 
 def test_a_missing_protective_mbr_is_noted() -> None:
@@ -490,6 +522,24 @@ def test_a_table_read_from_a_damaged_disk_is_stale_once_the_disk_is_repaired() -
     repair(disk)
     disk.log.clear()
     refused(disk, stale, "read it again")
+
+
+@unsound
+def test_nothing_is_written_while_the_followed_copy_is_unsound(what: str, bad: Table) -> None:
+    for disk in (disk_with(bad, backup_of(OLD)), disk_with(bad)):
+        # Not even what would make it sound: which partition is the wrong one is not ours to say.
+        for table in (bad, with_boot(OLD, boot_bits(NEW))):
+            refused(disk, table, f"unsound.*{what}.*nothing was written.*sgdisk")
+        with pytest.raises(GptError, match="sgdisk"):
+            repair(disk)
+        assert disk.writes == []
+
+
+@unsound
+def test_a_damaged_primary_is_not_repaired_from_an_unsound_backup(what: str, bad: Table) -> None:
+    disk = disk_with(bad)
+    smash(disk, 600)
+    refused(disk, backup_of(bad), f"backup partition table is unsound.*{what}")
 
 
 def test_no_whole_copy_means_no_write() -> None:
