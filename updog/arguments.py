@@ -64,7 +64,7 @@ def parse(
         UsageError: it is not one of ours.
         SystemExit: with 0, after printing help.
     """
-    words = sys.argv[1:] if argv is None else argv
+    words = _command_first(sys.argv[1:] if argv is None else argv)
     named = [
         command for command in COMMANDS if not {command.name, *command.aliases}.isdisjoint(words)
     ]
@@ -77,6 +77,16 @@ def parse(
             if len(named) == len(COMMANDS):
                 raise
     return _parser(COMMANDS, environment).parse_args(words)
+
+
+def _command_first(words: Sequence[str]) -> Sequence[str]:
+    """Move the command to the front: argparse knows the flags of a command only after it."""
+    for index, word in enumerate(words):
+        if word in _HELP:
+            break
+        if word in _WORDS and (index == 0 or words[index - 1] not in _WITH_VALUE):
+            return (word, *words[:index], *words[index + 1 :])
+    return words
 
 
 def _parser(commands: Iterable[Command], environment: Mapping[str, str]) -> Parser:
@@ -188,6 +198,8 @@ def _force_flag(parser: Parser) -> None:
 
 
 _HELP = {"-h", "--help"}
+# Flags that take the next word, which is then no command even if it reads like one.
+_WITH_VALUE = {"--config", "--log-level", "-i", "--image", "--version", "--variant", "--from"}
 _INSTALLING = (_choice_flags, _json_flag, _force_flag)
 COMMANDS = (
     # Commands that choose an update.
@@ -230,3 +242,4 @@ COMMANDS = (
         (crashtest.add_flags,),
     ),
 )
+_WORDS = frozenset(word for command in COMMANDS for word in (command.name, *command.aliases))

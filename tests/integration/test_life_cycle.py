@@ -156,13 +156,23 @@ def test_an_update_before_the_boot_is_confirmed_is_refused(world: World) -> None
     assert_bits(world, (1, 0, 1), (2, 0, 0))
 
 
-@pytest.mark.parametrize("words", [("update", "--now"), ("update-apply",), ("rollback",)])
-def test_reboot_is_asked_for_only_after_success(world: World, words: tuple[str, ...]) -> None:
+def reboot_asked(world: World) -> bool:
+    return world.machine.home.joinpath("run/reboot-asked").exists()
+
+
+@pytest.mark.parametrize("words", [("update", "--now"), ("update-apply",)])
+def test_reboot_is_asked_for_after_success(world: World, words: tuple[str, ...]) -> None:
     if words[0] == "update-apply":
         run(world, "update-image", "--now")
-    done = world.machine.updog(*words, "--reboot")
-    asked = world.machine.home.joinpath("run/reboot-asked").exists()
-    assert asked == (done.returncode == 0)
+    assert not reboot_asked(world)
+    run(world, *words, "--reboot")
+    assert reboot_asked(world)
+
+
+def test_no_reboot_is_asked_for_after_a_refusal(world: World) -> None:
+    done = world.machine.updog("rollback", "--reboot")
+    assert done.returncode == 75, done.stderr
+    assert not reboot_asked(world)
 
 
 def test_signpost_tells_the_versions_of_the_own_disk(world: World) -> None:

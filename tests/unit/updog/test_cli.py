@@ -319,6 +319,8 @@ def test_why_still_tells_of_the_repository_when_no_disk_can_be_found(
     [
         (),
         ("unknown",),
+        ("status", "update"),
+        ("--all", "update"),
         ("update", "more"),
         ("update", "--unknown"),
         ("update", "-t", "now"),
@@ -430,6 +432,33 @@ def test_global_flags_may_stand_before_or_after_the_command(world: FileWorld) ->
     before = arguments.parse([*words, "status"], {})
     after = arguments.parse(["status", *words], {})
     assert vars(before) == vars(after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("--json check-update", "check-update --json"),
+        ("-n -a whats", "whats -n -a"),
+        ("--image 1.2.0 -q update -r", "update --image 1.2.0 -q -r"),
+        ("-i 1.2.0 --from carried update", "update -i 1.2.0 --from carried"),
+        ("--config updog.toml -r rollback", "rollback --config updog.toml -r"),
+    ],
+)
+def test_the_flags_of_a_command_may_stand_before_it(before: str, after: str) -> None:
+    assert vars(arguments.parse(before.split(), {})) == vars(arguments.parse(after.split(), {}))
+
+
+@pytest.mark.parametrize("flag", ["--config", "--variant", "--from"])
+def test_a_value_that_reads_like_a_command_is_none(flag: str) -> None:
+    said = vars(arguments.parse([flag, "update", "check-update"], {}))
+    assert said["command"] == "check-update"
+    assert "update" in {str(value) for value in said.values()}
+
+
+def test_help_before_a_command_is_that_of_all_commands(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        arguments.parse(["--help", "status"], {})
+    assert "mark-successful" in capsys.readouterr().out
 
 
 def test_the_environment_names_the_configuration(world: FileWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -361,6 +362,31 @@ class TestRollback:
         assert visitor.refreshed().warnings == ()
 
 
+class PowerCut(Exception):
+    """The machine is off."""
+
+
+class DyingStore(MetadataStore):
+    """A store on a machine that loses its power after so many writes."""
+
+    def __init__(self, directory: Path, writes: int) -> None:
+        super().__init__(directory)
+        self._left = writes
+
+    def _spend(self) -> None:
+        if not self._left:
+            raise PowerCut
+        self._left -= 1
+
+    def save(self, role: str, data: bytes) -> None:
+        self._spend()
+        super().save(role, data)
+
+    def delete(self, role: str) -> None:
+        self._spend()
+        super().delete(role)
+
+
 class TestRecovery:
     """After an attacker drove versions up, new keys bring the repository back."""
 
@@ -398,6 +424,21 @@ class TestRecovery:
         with pytest.raises(UnreachableError):
             poisoned.refreshed()
         repo.faults.errors.clear()
+        assert poisoned.refreshed().versions()["snapshot"] == 1
+
+    @pytest.mark.parametrize("shipped", [1, 2], ids=["fetched", "from a new image"])
+    @pytest.mark.parametrize("writes", range(8))
+    def test_new_keys_count_after_a_power_cut_between_any_two_writes(
+        self, poisoned: Visitor, writes: int, shipped: int
+    ) -> None:
+        repo = poisoned.repo
+        repo.rotate("snapshot")
+        repo.publish_root()
+        repo.publish(bump=False)
+        poisoned.shipped = repo.shipped_root(shipped)
+        dying = DyingStore(poisoned.directory, writes)
+        with suppress(PowerCut):
+            Session(URLS, poisoned.shipped, dying, repo, NOW).refresh()
         assert poisoned.refreshed().versions()["snapshot"] == 1
 
     def test_new_keys_that_came_with_a_new_image_count(self, poisoned: Visitor) -> None:

@@ -480,6 +480,20 @@ class TestCache:
         visitor.refreshed().cache(["file"], *places)
         assert (places[1] / "2.a.json").read_bytes() == visitor.repo.metadata("a")
 
+    def test_the_metadata_is_written_from_the_root_up_to_the_timestamp(
+        self, visitor: Visitor
+    ) -> None:
+        """What makes the rest current comes last: a power cut leaves the older set or this one."""
+        visitor.repo.delegate("targets", "a", ["file"])
+        visitor.repo.add_target("file", b"x", role="a")
+        visitor.repo.publish()
+        session = visitor.refreshed()
+        session.target("file")
+        names = list(session.metadata_files())
+        assert names[0] == "1.root.json"
+        assert set(names[1:-2]) == {"3.targets.json", "2.a.json"}
+        assert names[-2:] == ["3.snapshot.json", "timestamp.json"]
+
     def test_the_cached_set_fits_together(
         self, session: Session, places: tuple[Path, Path]
     ) -> None:
