@@ -23,7 +23,10 @@ from partitions.deviceerrors import reporting
 from partitions.errors import DiscoveryError
 from partitions.slot import Slot
 
-WAY_OUT = "name the disk and the running set: 'disk' and 'active' in the configuration, or --disk"
+WAY_OUT = (
+    "name the disk and the running set: 'disk' and 'active' under [boot] in the configuration of"
+    " updog, or --disk and --active of signpost"
+)
 
 _MULTIPATH = re.compile(r"(part\d+-)?mpath-")
 _NOT_OURS = {

@@ -34,15 +34,17 @@ class UpdogError(Exception):
 
     Args:
         message: what happened, to which thing.
-        hint: what to do next, or empty where the message already says so.
+        hint: what to do next, or empty for what helps with most errors of the kind.
     """
 
     exit_code: ClassVar[int] = 70
     http_status: ClassVar[int] = 500
+    usual_hint: ClassVar[str] = ""
+    """What to do next where the error itself does not say it; empty where messages do."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class UsageError(UpdogError):
@@ -76,6 +78,8 @@ class RolledBack(TrustError):
 
 class TargetMismatch(TrustError):
     """The bytes of a target differ from the signed length or hash."""
+
+    usual_hint = "The server or a mirror sent a damaged file; try again, or ask its operator."
 
 
 class MigrationError(DataError):

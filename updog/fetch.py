@@ -203,7 +203,7 @@ def _chunks(answer: Answer, url: str) -> Iterator[bytes]:
         while chunk := answer.read1(CHUNK):
             yield chunk
     except WireError as error:
-        raise CutShort(f"{url} stopped before its end: {error}") from error
+        raise CutShort(f"{url} stopped before its end: {error}", hint=error.hint) from error
     finally:
         answer.close()
 

@@ -14,6 +14,7 @@ from updog.wire import Answer, WireError
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ABSENT = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_ABSENT_HINT = "Check the addresses in the configuration; 'updog doctor' tries each of them."
 _WORTH_RETRYING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
@@ -35,7 +36,7 @@ def usable(answer: Answer, url: str) -> Answer:
         return answer
     discard(answer)
     if status in _ABSENT:
-        raise NotThere(f"{url} does not exist ({status})")
+        raise NotThere(f"{url} does not exist ({status})", hint=_ABSENT_HINT)
     if status in _WORTH_RETRYING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TryAgain(f"{url} was answered with {status}", after=retry_after(answer))
     if sent:

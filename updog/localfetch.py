@@ -65,6 +65,9 @@ def _chunks(file: BinaryIO, path: Path) -> Iterator[bytes]:
 
 def _refused(path: Path, error: OSError | ValueError) -> UnreachableError:
     if isinstance(error, OSError) and error.errno in _ABSENT:
-        return NotThere(f"{path} does not exist")
+        return NotThere(
+            f"{path} does not exist",
+            hint="Check the addresses in the configuration, and that the medium is mounted.",
+        )
     why = error.strerror if isinstance(error, OSError) else str(error)
     return UnreachableError(f"{path} cannot be read: {why}")

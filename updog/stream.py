@@ -132,7 +132,7 @@ class _Frame:
         try:
             piece = bytes(self._decoder.decompress(data, max_length=PIECE))
         except (RuntimeError, ValueError) as error:
-            raise TargetMismatch(f"{self._name} is not a sound LZ4 frame: {error}") from error
+            raise TargetMismatch(f"{self._name} is not a sound LZ4 frame.") from error
         self.ended = bool(self._decoder.eof)
         return piece
 

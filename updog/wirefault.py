@@ -13,6 +13,7 @@ _EXPIRED, _NOT_YET = 10, 9
 _UNKNOWN_AUTHORITY = {2, 18, 19, 20, 21}
 _WRONG_NAME = {62, 63, 64}
 _CERTIFICATE_HINT = "Check the server's certificate, ca_file, and this machine's clock."
+_LINE_HINT = "Check the network and any firewall on the way, or try again later."
 _TUNNEL = "Tunnel connection failed"
 
 
@@ -44,10 +45,12 @@ def _named(error: BaseException, doing: Doing) -> WireError:
         hint = "Check the address and this machine's DNS."
         return WireError(f"its name cannot be resolved by DNS ({error.strerror})", hint=hint)
     if isinstance(error, ConnectionRefusedError):
-        return WireError("connection refused: nothing listens there")
+        hint = "Check the address and its port, and that the server runs."
+        return WireError("connection refused: nothing listens there", hint=hint)
     if isinstance(error, TimeoutError) and not isinstance(error, TooSlow):
-        connecting = doing is not Doing.TALKING
-        return WireError("no connection in time" if connecting else "it stalled: nothing more came")
+        if doing is Doing.TALKING:
+            return WireError("it stalled: nothing more came", hint=_LINE_HINT)
+        return WireError("no connection in time", hint=_LINE_HINT)
     return BadAddress(reason) if isinstance(error, ValueError) else WireError(reason)
 
 

@@ -157,6 +157,7 @@ def _opened(path: Path, what: str) -> int:
         raise PermissionDenied(f"{what} may not be read.", hint="Run as root.") from error
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _ABSENT:
-            raise NotThere(f"{what} does not exist") from error
+            hint = "Check the path after --from, and that the medium is mounted and whole."
+            raise NotThere(f"{what} does not exist", hint=hint) from error
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreachableError(f"{what} cannot be read: {why}") from error
