@@ -1,12 +1,13 @@
 """The ``signpost`` command: look at the boot bits of a disk, and change them.
 
 Each command is one read, one change in memory, one write. Exit status 0; 1 with a message on
-standard error; 2 for wrong usage (formats 9.4 and 9.5).
+standard error; 2 for wrong usage (formats 9.4 and 9.5). Nobody ever sees a traceback.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -64,10 +65,26 @@ def main(argv: Sequence[str] | None = None, labels: Labeller = unlabelled) -> in
     options = _parse(argv, labels)
     try:
         options.verb.run(GptBootControl(_located(options)), options)
-    except PartitionError as error:
-        _complain(f"signpost: {error}")
+        sys.stdout.flush()  # here, where a closed pipe is dealt with, and not at the very end
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python must not complain about that once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _complain("signpost: nobody reads the output any more; a change that was asked for is made")
+        return 1
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last one to hear of it
+        _complain(f"signpost: {_message(error)}")
         return 1
     return 0
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, PartitionError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; one copy of the table is whole, see 'signpost status'"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return f"internal error: {type(error).__name__}: {error}. Please report it"
 
 
 def _status(control: GptBootControl, options: _Options) -> None:
@@ -141,7 +158,8 @@ def _say(line: str) -> None:
 
 
 def _complain(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    with contextlib.suppress(OSError):  # nobody listens: the exit status has to do
+        sys.stderr.write(f"{line}\n")
 
 
 def _located(options: _Options) -> Located:

@@ -539,6 +539,55 @@ def test_no_permission_is_refused(disk: Disk) -> None:
     assert "no permission" in done.stderr
 
 
+# Ends that are nobody's wish.
+
+
+def ended(prepare: str, disk: Disk, *words: str, closed: bool = False) -> tuple[int, str]:
+    """Run a command as a program after this preparation; its status and standard error."""
+    program = f"import sys\nfrom partitions import signpost\n{prepare}\nsys.exit(signpost.main())\n"
+    reader, writer = os.pipe()
+    if closed:
+        os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words, "--disk", disk.path, "--active", "A"],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+    finally:
+        os.close(writer)
+        if not closed:
+            os.close(reader)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("verb", ["next", "status", "repair"])
+def test_a_closed_pipe_is_said_in_one_line(disk: Disk, verb: str) -> None:
+    status, err = ended("", disk, verb, closed=True)
+    assert status == 1
+    assert err.startswith("signpost: nobody reads the output")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("KeyboardInterrupt", "interrupted; one copy of the table is whole"),
+        ("OSError(28, 'No space left on device', '/run/x')", "/run/x: No space left on device"),
+        ("RuntimeError('odd')", "internal error: RuntimeError: odd. Please report it"),
+    ],
+)
+def test_no_fault_ends_in_a_traceback(disk: Disk, fault: str, said: str) -> None:
+    labels = f"def fails(_status):\n    raise {fault}\n"
+    call = "signpost.main.__defaults__ = (None, fails)"
+    status, err = ended(labels + call, disk, "status")
+    assert (status, err.splitlines()) == (1, [err.strip()])
+    assert err.startswith(f"signpost: {said}")
+
+
 def test_the_command_can_be_run_as_a_program(disk: Disk) -> None:
     done = run(sys.executable, "-m", "partitions.signpost", "status", "--disk", disk.path)
     assert done.startswith("OS disk: ")

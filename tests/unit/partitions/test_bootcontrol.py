@@ -22,6 +22,7 @@ from partitions.image import create_image, seeded_guids
 from partitions.layout import Slot
 from partitions.plan import MIB, plan, plan_for
 from partitions.sysfs import Located, from_image
+from tests.fakes.gpt_disk import BOOT_A, ROOT_B, disk_with, guid, make_table, with_entry
 from tests.fakes.memory_disk import Flush, MemoryDisk, MemoryDisks
 
 DISK = Path("/dev/nvme0n1")
@@ -117,6 +118,14 @@ def test_a_refused_change_writes_nothing(disk: MemoryDisk, running: GptBootContr
         running.rollback()
     assert disk.log == []
     assert disk.closed
+
+
+def test_no_place_to_write_is_given_from_an_unsound_table() -> None:
+    odd = with_entry(make_table(), ROOT_B, unique_guid=guid(BOOT_A))
+    asked = control(disk_with(odd), from_image(IMAGE, Slot.A))
+    assert asked.active_set().slot is Slot.A
+    with pytest.raises(GptError, match="the same GUID"):
+        asked.inactive_set()
 
 
 def test_the_life_of_an_update(running: GptBootControl) -> None:
