@@ -18,9 +18,11 @@ timestamp that is still in place is signed by the old one, and that window shoul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
 
@@ -35,6 +37,8 @@ from repo_tools.signing import Signers
 
 Report: TypeAlias = Callable[[str], None]
 ROOT_WARNING = timedelta(days=30)
+HASHED_UP_TO = 1 << 20
+"""Published files up to this many bytes, the manifest above all, are compared byte for byte."""
 
 
 _RENEW = "Renew it with the offline root keys at hand: updog-repo renew-root DIR"
@@ -97,9 +101,8 @@ def publish(
         RootError: the root history is broken or its newest version has expired.
         KeyFileError: too few keys to sign; nothing was written.
     """
-    chosen = tuple(editions) if editions is not None else repository.select()
-    with repository.locked():
-        run = _begin(repository, now, lifetimes, report)
+    with _running(repository, now, lifetimes, report) as run:
+        chosen = tuple(editions) if editions is not None else repository.select()
         return run.put_out([run.sign(edition, run.planned(edition)) for edition in chosen])
 
 
@@ -119,10 +122,18 @@ def refresh(
         RootError: the root history is broken or its newest version has expired.
         KeyFileError: too few keys to sign; nothing was written.
     """
-    chosen = tuple(editions) if editions is not None else repository.select()
-    with repository.locked():
-        run = _begin(repository, now, lifetimes, report)
+    with _running(repository, now, lifetimes, report) as run:
+        chosen = tuple(editions) if editions is not None else repository.select()
         return run.put_out([run.sign(edition, run.published(edition)) for edition in chosen])
+
+
+@contextmanager
+def _running(
+    repository: Repository, now: datetime, lifetimes: Lifetimes, report: Report
+) -> Iterator[_Run]:
+    """Hold the repository's lock for one run, which has its roots checked and its keys at hand."""
+    with repository.locked():
+        yield _begin(repository, now, lifetimes, report)
 
 
 def _begin(repository: Repository, now: datetime, lifetimes: Lifetimes, report: Report) -> _Run:
@@ -174,7 +185,7 @@ class _Run:
         for item in items:
             if not _is_there(folder / item.file_name, item):
                 raise PublishedError(
-                    f"{folder / item.file_name} is missing or has another length.",
+                    f"{folder / item.file_name} is missing or has other bytes.",
                     hint="Publish again from the draft: updog-repo publish DIR",
                 )
         return items
@@ -225,7 +236,6 @@ class _Run:
 
     def _put_target(self, item: Item) -> None:
         destination = self.repository.published_targets / item.file_name
-        # Its name is its hash and it came into place in one step: what is there need not be redone.
         if _is_there(destination, item):
             return
         self.report(f"Writing targets/{item.file_name}")
@@ -240,7 +250,17 @@ class _Run:
 
 
 def _is_there(path: Path, item: Item) -> bool:
-    return path.is_file() and path.stat().st_size == item.target.length
+    """Tell whether a published file is in place, with the right bytes as far as that is cheap.
+
+    A large file is known by its length: its name is its hash, it was hashed while it was copied,
+    and it came into place in one step, so only later damage could change it. Reading every image
+    ever published again for each refresh would take minutes; clients compare the hash anyway.
+    """
+    if not path.is_file() or path.stat().st_size != item.target.length:
+        return False
+    if item.target.length > HASHED_UP_TO:
+        return True
+    return sha256(path.read_bytes()).hexdigest() == item.target.hashes["sha256"]
 
 
 def _check_published_roots(folder: Path, roots: Sequence[SignedRoot]) -> None:

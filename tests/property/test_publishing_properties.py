@@ -43,11 +43,16 @@ def test_what_we_compress_is_taken_back_as_it_is(tmp_path: Path, raw: bytes) -> 
 
 @some
 @given(place=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
-def test_flipped_bit_is_refused(tmp_path: Path, place: int, bit: int) -> None:
+def test_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path, place: int, bit: int) -> None:
+    # A few frames say the same in other words: a match that is copied from elsewhere, for example.
+    whole, _ = build(tmp_path, "whole.lz4", WHOLE)
     data = bytearray(WHOLE)
     data[place] ^= 1 << bit
-    with pytest.raises(ImageError):
-        build(tmp_path, "image.lz4", bytes(data))
+    try:
+        built, _ = build(tmp_path, "image.lz4", bytes(data))
+    except ImageError:
+        return
+    assert built.raw_sha256 == whole.raw_sha256
 
 
 @some

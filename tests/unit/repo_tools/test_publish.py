@@ -189,6 +189,21 @@ def test_target_that_was_cut_is_written_again(repository: Repository) -> None:
     assert path.read_bytes() == whole
 
 
+def test_small_target_with_other_bytes_is_written_again(repository: Repository) -> None:
+    (path,) = repository.published_targets.glob("*.manifest.json")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"x")
+    publish(repository, now=LATER)
+    assert path.read_bytes() == whole
+
+
+def test_refresh_refuses_a_small_target_with_other_bytes(repository: Repository) -> None:
+    (path,) = repository.published_targets.glob("*.manifest.json")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(PublishedError, match="has other bytes"):
+        refresh(repository, now=LATER)
+
+
 def test_targets_go_first_and_the_timestamp_last(tmp_path: Path) -> None:
     repository = new_repository(tmp_path / "r")
     for edition in (EDITION, OTHER):
