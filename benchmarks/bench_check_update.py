@@ -29,12 +29,12 @@ from fixtures.publisher import Publisher
 
 RUNS = 15
 STOCK = """
-import sys
+import os, sys
 from pathlib import Path
 from tuf.ngclient import Updater
 home, url, whole = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "whole"
 updater = Updater(
-    metadata_dir=str(home), metadata_base_url=url + "/demo/x86_64",
+    metadata_dir=str(home), metadata_base_url=url + "/demo/" + os.uname().machine,
     target_base_url=url + "/targets", target_dir=str(home),
     bootstrap=(home / "shipped-root.json").read_bytes(),
 )

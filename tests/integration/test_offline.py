@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.publisher import EDITION
 from tests.integration.conftest import Releases, World
 
 BUNDLE_LIMIT = 65
@@ -112,8 +113,8 @@ def test_a_bundle_holds_exactly_what_the_version_takes(world: World, releases: R
     world.publisher.release(releases.third)
     with tarfile.open(export(world, "--version", "1.1.0")) as archive:
         names = archive.getnames()
-    assert "demo/x86_64/1.root.json" in names
-    assert "demo/x86_64/timestamp.json" in names
+    assert f"demo/{EDITION.arch}/1.root.json" in names
+    assert f"demo/{EDITION.arch}/timestamp.json" in names
     images = [name for name in names if name.endswith(".lz4")]
     assert len(images) == 3
     assert all("1.1.0" in name for name in images)
@@ -123,7 +124,7 @@ def test_a_version_that_is_not_there_leaves_no_file(world: World) -> None:
     path = world.machine.home / "b.tar"
     done = world.machine.updog("bundle", "export", "--version", "9.9.9", str(path))
     assert done.returncode == 65
-    assert "no 9.9.9 to carry for demo on x86_64" in done.stderr
+    assert f"no 9.9.9 to carry for demo on {EDITION.arch}" in done.stderr
     assert not [p for p in world.machine.home.iterdir() if "b.tar" in p.name]
 
 
@@ -251,4 +252,4 @@ def test_a_source_for_another_system_is_told(world: World) -> None:
     bundle = export(world)
     done = world.machine.updog("update", "--variant", "other", "--from", str(bundle))
     assert done.returncode == 69
-    assert "has nothing for other on x86_64" in done.stderr
+    assert f"has nothing for other on {EDITION.arch}" in done.stderr
