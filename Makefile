@@ -1,5 +1,5 @@
 # make demo   watch a disk being updated, booted, broken and falling back
-# make test   lint, types, and every test this machine can run
+# make test   lint, types, and the tests; `make test-slow` has those that take long
 # Each target sets up what it needs: Debian packages (when missing, and root), .venv, the package.
 SHELL := /bin/bash
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -9,7 +9,7 @@ LOCK := .ci/requirements.lock
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench clean setup lock format
+.PHONY: help demo test test-slow lint bench clean setup lock format
 
 help:
 	@sed -n '1,3p' Makefile
@@ -24,10 +24,10 @@ demo: $(STAMP)
 	$(BIN)/python -m fixtures.demo
 
 test: lint
-	.ci/test
+	.ci/test fast
 
-test-fast: $(STAMP)
-	$(BIN)/pytest -q -m "not slow and not vm" -n 2
+test-slow: $(STAMP)
+	.ci/test slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
