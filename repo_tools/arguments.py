@@ -24,6 +24,8 @@ exit codes: 0 done, 64 wrong command line, 65 bad input, 70 internal error, 74 i
 75 another updog-repo is at work, 77 permission, 78 keys
 """
 
+MOST_PORT = 65535
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser; the name of the command is in ``command``."""
@@ -148,7 +150,7 @@ def _publish_commands(commands: _Commands) -> None:
     _filter(commands.add("refresh", "Sign again what is published, with new expiries"))
     serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, default=8000, help="0 takes any free one (8000)")
+    serve.add_argument("--port", type=_port, default=8000, help="0 takes any free one (8000)")
 
 
 def _release(command: argparse.ArgumentParser) -> None:
@@ -174,6 +176,12 @@ def _gib(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not a whole number of GiB from 1 upwards")
     return number
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= MOST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to {MOST_PORT}")
+    return int(text)
 
 
 def _own_version() -> str:

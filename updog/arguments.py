@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
@@ -45,6 +45,19 @@ class Command(NamedTuple):
     text: str
     flags: tuple[Callable[[Parser], None], ...] = ()
     aliases: tuple[str, ...] = ()
+
+
+class _Version(argparse.Action):
+    """Prints the version of the distribution, which is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(option_strings, dest, nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_parsed: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - start-up: hardly ever asked
+
+        sys.stdout.write(f"updog {version('updog-agent')}\n")
+        parser.exit(0)
 
 
 # argparse has no public name for what add_subparsers returns.
@@ -93,6 +106,7 @@ def _parser(commands: Iterable[Command], environment: Mapping[str, str]) -> Pars
     parser = Parser(prog="updog", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     config = Path(environment.get("UPDOG_CONFIG") or DEFAULT_PATH)
     _add_global(parser, config=config, log_level="info", quiet=False)
+    parser.add_argument("--version", action=_Version, help="show the version and end")
     chosen = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in commands:
         _add(chosen, command)

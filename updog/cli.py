@@ -214,6 +214,8 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return failure.told(error)
     except KeyboardInterrupt:
+        # A progress line may be under way: begin a new one.
+        sys.stderr.write("\nInterrupted. The running set is as it was; run the command again.\n")
         return INTERRUPTED
     return code
 

@@ -294,3 +294,10 @@ def test_our_own_mistake_tells_where_it_happened() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 // 0
     assert "test_cli.py:" in str(_as_ours(caught.value))
+
+
+@pytest.mark.parametrize("port", ["80000", "-1", "http"])
+def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path, port: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["serve", str(tmp_path), f"--port={port}"])
+    assert caught.value.code == 64

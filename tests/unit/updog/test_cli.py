@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -415,6 +416,11 @@ def test_foreign_errors_have_exit_codes_too(error: BaseException, code: int) -> 
     assert run_failing(error) == code
 
 
+def test_an_interruption_says_that_the_running_set_is_safe(capsys: Capture) -> None:
+    run_failing(KeyboardInterrupt())
+    assert "The running set is as it was" in capsys.readouterr().err
+
+
 def test_a_reader_who_leaves_causes_no_complaint(world: FileWorld) -> None:
     command = f"{sys.executable} -m updog --config {world.config} status | true"
     done = subprocess.run(
@@ -511,3 +517,10 @@ def test_offline_commands_import_no_network_and_no_tuf(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_version_alone_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"updog \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
