@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,13 @@ def from_disk(
         node = path.resolve(strict=True)
     disk = _whole_disk(root, node)
     if disk is None:
+        # A device that sysfs does not know must not pass for an image file: the set that boots
+        # next would count as the running one, and writes would go around the partitions' nodes.
+        if stat.S_ISBLK(node.stat().st_mode):
+            raise DiscoveryError(
+                f"{node} is a block device that /sys/class/block does not know by this name; name"
+                " the kernel's own node, or see that /sys is mounted"
+            )
         return from_image(path, active)
     nodes = _nodes(root, disk)
     if active is not None:

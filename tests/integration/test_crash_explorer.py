@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from updog.crashtest.prove import Thoroughness
 from updog.crashtest.report import Proof
 from updog.crashtest.scenarios import scenarios
 from updog.crashtest.trial import Trial
+from updog.errors import DataError
 
 
 def test_no_power_cut_breaks_the_real_code_on_a_small_disk() -> None:
@@ -127,3 +129,11 @@ def test_a_hundred_thousand_power_cuts_break_nothing(
     assert said["failures"] == 0
     operations = {row["operation"] for row in said["operations"]}
     assert operations >= {*OPERATIONS, "update over a proven set", "update, killed, run again"}
+
+
+def test_a_grown_disk_is_refused_in_words(tmp_path: Path) -> None:
+    disk = tmp_path / "grown.img"
+    create_image(disk, plan_for(root_mib=2, hash_mib=1, boot_mib=1))
+    os.truncate(disk, 2 * disk.stat().st_size)
+    with pytest.raises(DataError, match="grown or moved"):
+        run(["--image", str(disk), "--active", "A", "--scenario", "activate"])

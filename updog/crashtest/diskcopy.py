@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 from partitions.blockio import Access, BlockIO, Extent
 from partitions.device import open_device
 from partitions.disk import read_table
-from partitions.gpt import Table
+from partitions.gpt import PRIMARY_LBA, Table, array_sectors
 from partitions.layout import Slot, with_active
 from updog.crashtest.contents import Span
 from updog.crashtest.overlay import Overlay
-from updog.errors import StorageError
+from updog.errors import DataError, StorageError
 
 _PIECE = 1 << 20
 _ZEROS = bytes(_PIECE)
@@ -47,12 +47,32 @@ def private_copy(disk: Path) -> Iterator[tuple[Path, Overlay]]:
         copy = Path(folder, disk.name)
         with open_device(Extent(disk), Access.READ) as source:
             size = source.size
-            filled = _copy(source, copy, _wanted(read_table(source).table, size))
+            table = read_table(source).table
+            refuse_odd_places(table, size, disk)
+            filled = _copy(source, copy, _wanted(table, size))
         descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield copy, Overlay(size, _Sparse(descriptor, filled).read)
         finally:
             os.close(descriptor)
+
+
+def refuse_odd_places(table: Table, size: int, disk: Path) -> None:
+    """Refuse a disk whose table does not lie where `regions` looks for it.
+
+    Writing such a table is fine (`partitions.disk`); only a proof about it would be wrong here.
+
+    Raises:
+        DataError: the backup is not at the end of the disk, or the entries are moved.
+    """
+    header, last = table.header, size // table.sector_size - 1
+    at_the_end = max(header.my_lba, header.alternate_lba) == last
+    beside = last - array_sectors(header, table.sector_size)
+    if not at_the_end or header.entries_lba not in {PRIMARY_LBA + 1, beside}:
+        raise DataError(
+            f"{disk}: the partition table does not lie at both ends of the disk (grown or moved).",
+            hint="Move it with 'sgdisk -e' (and '-j 2') on a copy of the disk, and explore that.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

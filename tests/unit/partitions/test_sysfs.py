@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -228,3 +230,14 @@ def test_a_multipath_disk_is_refused_when_named(tmp_path: Path) -> None:
 def test_a_disk_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DeviceMissing, match="never created"):
         from_disk(tmp_path / "dev/sdz", Slot.A, tmp_path)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("active", [None, Slot.A])
+def test_a_device_that_sysfs_does_not_know_is_no_image_file(
+    tmp_path: Path, active: Slot | None
+) -> None:
+    alias = tmp_path / "alias"
+    os.mknod(alias, stat.S_IFBLK | 0o600, os.makedev(7, 0))
+    with pytest.raises(DiscoveryError, match="does not know by this name"):
+        from_disk(alias, active)
