@@ -196,6 +196,8 @@ def test_other_tools_are_content_with_what_we_wrote_and_read_the_same_bits(disk:
     assert sgdisk_word(disk, PRIVATE) == 0x0200000000000000
     assert cgpt_flags(disk, BOOT_A) == PROVEN
     assert cgpt_flags(disk, BOOT_B) == CHOSEN
+    assert run("sfdisk", "--part-attrs", disk, str(BOOT_A)).strip() == "GUID:48,56"
+    assert run("sfdisk", "--part-attrs", disk, str(BOOT_B)).strip() == "GUID:49,52"
 
 
 @by(argvalues=[made_by_fdisk_with_large_sectors])
