@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import NoReturn
@@ -29,42 +30,58 @@ MOST_PORT = 65535
 
 def parser() -> argparse.ArgumentParser:
     """The parser; the name of the command is in ``command``."""
-    top = _Parser(
+    top = Parser(
         prog="updog-repo",
         description="Make and publish a signed repository of OS updates.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"updog-repo {_own_version()}")
-    commands = _Commands(
-        top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = Commands(
+        top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     )
     _root_commands(commands)
     _draft_commands(commands)
     _publish_commands(commands)
     _disk_image(commands)
+    for add_commands in FEATURES:
+        add_commands(commands)
     return top
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Ends with 64 on a wrong command line, as sysexits.h and our other commands do."""
 
     def error(self, message: str) -> NoReturn:
+        """Print the usage and what was wrong, and end."""
         self.print_usage(sys.stderr)
         self.exit(UsageError.exit_code, f"{self.prog}: {message}\n")
 
 
-class _Commands:
-    """Adds commands; most begin with the folder of the repository."""
+class Commands:
+    """Adds commands; most begin with the folder of the repository.
 
-    def __init__(self, within: argparse._SubParsersAction[_Parser]) -> None:
+    A command that is not in the table of `repo_tools.cli` names its function itself, by
+    ``set_defaults(run=...)``; it is called with the arguments and the time of the run.
+    """
+
+    def __init__(self, within: argparse._SubParsersAction[Parser]) -> None:
         self._within = within
 
-    def add_bare(self, name: str, summary: str) -> _Parser:
+    def add_bare(self, name: str, summary: str) -> Parser:
         """Add a command that has no repository."""
         return self._within.add_parser(name, help=summary, description=f"{summary}.")
 
-    def add(self, name: str, summary: str) -> _Parser:
+    def group(self, name: str, summary: str) -> Commands:
+        """Add a word that has commands of its own, such as ``waves show``."""
+        below = self.add_bare(name, summary)
+        return Commands(
+            below.add_subparsers(
+                dest="action", metavar="ACTION", required=True, parser_class=Parser
+            )
+        )
+
+    def add(self, name: str, summary: str) -> Parser:
         """Add a command that begins with the folder of the repository."""
         command = self.add_bare(name, summary)
         command.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
@@ -74,7 +91,7 @@ class _Commands:
         return command
 
 
-def _root_commands(commands: _Commands) -> None:
+def _root_commands(commands: Commands) -> None:
     init = commands.add("init", "Make keys and a first root in a new repository")
     init.add_argument("--key-type", choices=["ed25519", "ecdsa", "rsa"], default="ed25519")
     init.add_argument(
@@ -93,7 +110,7 @@ def _root_expires(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _draft_commands(commands: _Commands) -> None:
+def _draft_commands(commands: Commands) -> None:
     add = commands.add("add-update", "Add a release of three images to the draft")
     _release(add)
     add.add_argument("-m", "--max-version", metavar="VERSION", type=_version)
@@ -120,7 +137,7 @@ def _images(command: argparse.ArgumentParser, form: str) -> None:
         )
 
 
-def _disk_image(commands: _Commands) -> None:
+def _disk_image(commands: Commands) -> None:
     command = commands.add_bare("disk-image", "Make a disk image that runs a release from set A")
     command.add_argument("image", metavar="DISK", type=Path, help="file to make")
     _images(command, "raw")
@@ -145,7 +162,7 @@ def _migrations(command: argparse.ArgumentParser) -> None:
     _filter(command)
 
 
-def _publish_commands(commands: _Commands) -> None:
+def _publish_commands(commands: Commands) -> None:
     _filter(commands.add("publish", "Check, sign and put out the drafts"))
     _filter(commands.add("refresh", "Sign again what is published, with new expiries"))
     serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
@@ -186,3 +203,7 @@ def _port(text: str) -> int:
 
 def _own_version() -> str:
     return distribution_version("updog-agent")
+
+
+# Features that bring their own commands: each adds them to the parser.
+FEATURES: tuple[Callable[[Commands], None], ...] = ()

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
+from repo_tools.console import edition_of, repository_of, result, say
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
 from waves.errors import WaveError
 
 if TYPE_CHECKING:
-    from repo_tools.draft import Edition
     from repo_tools.publish import Release
-    from repo_tools.repository import Repository
     from waves.policy import Policy
 
 EX_INTERRUPTED = 130
@@ -34,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = command_line.parser().parse_args(argv)
     try:
         # The clock is asked once: everything one command signs counts from one moment.
-        COMMANDS[arguments.command](arguments, SystemClock().now())
+        run = getattr(arguments, "run", None) or COMMANDS[arguments.command]
+        run(arguments, SystemClock().now())
     except KeyboardInterrupt:
-        _say("Interrupted.")
+        say("Interrupted.")
         return EX_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
         return _fail(_as_ours(error))
@@ -57,21 +57,19 @@ def cmd_init(arguments: argparse.Namespace, now: datetime) -> None:
         parse_offset(arguments.root_expires),
     )
     repository = Repository.init(arguments.dir, plan, now=now, keys=arguments.keys)
-    _say(
-        f"Made {plan.root_keys} root keys, of which {plan.threshold} must sign, and 3 online keys."
-    )
-    _say(f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
-    _say("Devices trust the repository through this file; install it in their image:")
-    _result(str(repository.roots / "1.root.json"))
+    say(f"Made {plan.root_keys} root keys, of which {plan.threshold} must sign, and 3 online keys.")
+    say(f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
+    say("Devices trust the repository through this file; install it in their image:")
+    result(str(repository.roots / "1.root.json"))
 
 
 def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
     """Stage three images and add them as an update."""
     from repo_tools.repository import NewUpdate
 
-    update = _repository(arguments).add_update(
+    update = repository_of(arguments).add_update(
         NewUpdate(
-            _edition(arguments),
+            edition_of(arguments),
             arguments.version,
             arguments.boot,
             arguments.root,
@@ -79,16 +77,14 @@ def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
             arguments.max_version,
         )
     )
-    _say(
-        f"Added to the draft, with {update.max_version} as the highest version; not published yet."
-    )
-    _result(f"{update.variant} {update.arch} {update.version}")
+    say(f"Added to the draft, with {update.max_version} as the highest version; not published yet.")
+    result(f"{update.variant} {update.arch} {update.version}")
 
 
 def cmd_remove_update(arguments: argparse.Namespace, _now: datetime) -> None:
     """Take an update out of the draft."""
-    _repository(arguments).remove_update(_edition(arguments), arguments.version)
-    _say("Removed from the draft; devices see it until the next publish.")
+    repository_of(arguments).remove_update(edition_of(arguments), arguments.version)
+    say("Removed from the draft; devices see it until the next publish.")
 
 
 def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
@@ -98,14 +94,14 @@ def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
 
     base = parse_start(arguments.start_at, now) if arguments.start_at else now
     schedule = to_schedule(_policy(arguments.policy), base)
-    _repository(arguments).set_waves(_edition(arguments), arguments.version, schedule)
+    repository_of(arguments).set_waves(edition_of(arguments), arguments.version, schedule)
     for wave in schedule.waves:
-        _result(f"seed {wave.first_seed:4}  {format_moment(wave.start)}")
+        result(f"seed {wave.first_seed:4}  {format_moment(wave.start)}")
 
 
 def cmd_set_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
     """Set the highest version that hosts may run."""
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     repository.set_max_version(
         repository.select(arguments.variant, arguments.arch), arguments.max_version
     )
@@ -118,27 +114,27 @@ def cmd_set_migrations(arguments: argparse.Namespace, _now: datetime) -> None:
     listed = migrationfiles.read(arguments.release).migrations
     folder = arguments.migrations_dir or arguments.release.parent
     files = migrationfiles.sources(listed, folder)
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     repository.set_migrations(repository.select(arguments.variant, arguments.arch), listed, files)
-    _say(f"Drafted {len(listed)} steps between versions, with {len(files)} migrations.")
+    say(f"Drafted {len(listed)} steps between versions, with {len(files)} migrations.")
 
 
 def cmd_publish(arguments: argparse.Namespace, now: datetime) -> None:
     """Publish the drafts."""
     from repo_tools.publish import publish
 
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     editions = repository.select(arguments.variant, arguments.arch)
-    _tell(publish(repository, now=now, editions=editions, report=_say))
+    _tell(publish(repository, now=now, editions=editions, report=say))
 
 
 def cmd_refresh(arguments: argparse.Namespace, now: datetime) -> None:
     """Sign again what is published."""
     from repo_tools.publish import refresh
 
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     editions = repository.select(arguments.variant, arguments.arch)
-    _tell(refresh(repository, now=now, editions=editions, report=_say))
+    _tell(refresh(repository, now=now, editions=editions, report=say))
 
 
 def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
@@ -146,27 +142,27 @@ def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
     from repo_tools import root
     from waves.duration import parse_offset
 
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     with repository.locked():
         lifetime = parse_offset(arguments.root_expires)
         signed = root.renew(repository.keys, repository.roots, now=now, lifetime=lifetime)
-    _say("Not published yet. Put it out with: updog-repo refresh DIR")
-    _result(str(repository.roots / signed.name))
+    say("Not published yet. Put it out with: updog-repo refresh DIR")
+    result(str(repository.roots / signed.name))
 
 
 def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
     """Serve the published files until interrupted."""
     from repo_tools.serve import Server
 
-    published = _repository(arguments).published
-    with Server(published, host=arguments.host, port=arguments.port, log=_say) as server:
-        _say(f"Serving {published}: metadata at /VARIANT/ARCH, targets at /targets.")
-        _say("Press Ctrl-C to stop.")
-        _result(server.url)
+    published = repository_of(arguments).published
+    with Server(published, host=arguments.host, port=arguments.port, log=say) as server:
+        say(f"Serving {published}: metadata at /VARIANT/ARCH, targets at /targets.")
+        say("Press Ctrl-C to stop.")
+        result(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            _say("Stopped.")
+            say("Stopped.")
 
 
 def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -177,20 +173,20 @@ def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
     upstream = arguments.layout == "bottlerocket"
     gib = arguments.os_image_gib if upstream else None
     diskimage.create(arguments.image, images, os_image_gib=gib)
-    _say("Set A holds the release and is confirmed; set B is empty.")
-    _result(str(arguments.image))
+    say("Set A holds the release and is confirmed; set B is empty.")
+    result(str(arguments.image))
 
 
 def cmd_show(arguments: argparse.Namespace, _now: datetime) -> None:
     """List what is drafted."""
-    repository = _repository(arguments)
+    repository = repository_of(arguments)
     for edition in repository.editions():
         draft = repository.draft(edition)
         last = draft.last_version()
-        _say(f"{edition}: {f'metadata version {last}' if last else 'not published yet'}")
+        say(f"{edition}: {f'metadata version {last}' if last else 'not published yet'}")
         for update in draft.manifest().updates:
             waves = len(update.schedule.waves) or "no"
-            _result(f"{edition} {update.version}  max {update.max_version}  {waves} waves")
+            result(f"{edition} {update.version}  max {update.max_version}  {waves} waves")
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
@@ -207,18 +203,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "serve": cmd_serve,
     "disk-image": cmd_disk_image,
 }
-
-
-def _repository(arguments: argparse.Namespace) -> Repository:
-    from repo_tools.repository import Repository
-
-    return Repository.open(arguments.dir, keys=arguments.keys)
-
-
-def _edition(arguments: argparse.Namespace) -> Edition:
-    from repo_tools.draft import Edition
-
-    return Edition(arguments.variant, arguments.arch)
 
 
 def _policy(name: str) -> Policy:
@@ -241,19 +225,8 @@ def _tell(releases: Sequence[Release]) -> None:
     from waves.duration import format_moment
 
     for release in releases:
-        _result(f"{release.edition} {release.version}")
-        _say(f"Valid until {format_moment(release.expires)}; before that: updog-repo refresh DIR")
-
-
-def _result(line: str) -> None:
-    """A line for whoever reads our output, a program perhaps."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def _say(line: str) -> None:
-    """A line for the person at the terminal."""
-    sys.stderr.write(f"{line}\n")
+        result(f"{release.edition} {release.version}")
+        say(f"Valid until {format_moment(release.expires)}; before that: updog-repo refresh DIR")
 
 
 def _as_ours(error: Exception) -> UpdogError | WaveError | PartitionError:
@@ -285,9 +258,9 @@ def _origin(error: Exception) -> str:
 
 
 def _fail(error: UpdogError | WaveError | PartitionError) -> int:
-    _say(f"updog-repo: {error}")
+    say(f"updog-repo: {error}")
     if hint := getattr(error, "hint", ""):
-        _say(hint)
+        say(hint)
     return error.exit_code
 
 

@@ -39,12 +39,15 @@ class Command(NamedTuple):
         text: what it does.
         flags: each adds flags of it.
         aliases: other words for it.
+        module: where its ``run_parsed(arguments) -> exit code`` stands; empty for the commands of
+            `updog.cli`.
     """
 
     name: str
     text: str
     flags: tuple[Callable[[Parser], None], ...] = ()
     aliases: tuple[str, ...] = ()
+    module: str = ""
 
 
 class _Version(argparse.Action):
@@ -134,7 +137,7 @@ def _add(commands: _Commands, command: Command) -> Parser:
     )
     silent = argparse.SUPPRESS  # absent here must not undo what stood before the command
     _add_global(parser, config=silent, log_level=silent, quiet=silent)
-    parser.set_defaults(command=command.name)
+    parser.set_defaults(command=command.name, module=command.module)
     for add_flags in command.flags:
         add_flags(parser)
     return parser
@@ -254,6 +257,7 @@ COMMANDS = (
         "crashtest",
         "prove on a copy of a disk that no power cut leaves it unbootable",
         (crashtest.add_flags,),
+        module="updog.crashtest.command",
     ),
 )
 _WORDS = frozenset(word for command in COMMANDS for word in (command.name, *command.aliases))

@@ -6,11 +6,12 @@ a hint, and an exit code (formats 5.3, D12).
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from updog import arguments, config, failure, logs
 from updog.settings import Settings
@@ -153,13 +154,6 @@ def cmd_why(args: Namespace) -> int:
     return findings.exit_code
 
 
-def cmd_crashtest(args: Namespace) -> int:
-    """Explore every disk that a power cut could leave."""
-    from updog.crashtest.command import run_parsed
-
-    return run_parsed(args)
-
-
 def cmd_doctor(args: Namespace) -> int:
     """Look at everything and change nothing; lines come as they are found."""
     from partitions.device import open_device
@@ -192,7 +186,6 @@ COMMANDS: Commands = {
     "status": cmd_status,
     "why": cmd_why,
     "doctor": cmd_doctor,
-    "crashtest": cmd_crashtest,
 }
 
 
@@ -209,7 +202,7 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
     try:
         args = arguments.parse(argv)
         logs.set_up(args.log_level)
-        code = commands[args.command](args)
+        code = _command(args, commands)(args)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return failure.told(error)
@@ -218,6 +211,14 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
         sys.stderr.write("\nInterrupted. The running set is as it was; run the command again.\n")
         return INTERRUPTED
     return code
+
+
+def _command(args: Namespace, commands: Commands) -> Callable[[Namespace], int]:
+    """What to call: a function of this module, or the ``run_parsed`` of a feature's own."""
+    if args.module:
+        module = importlib.import_module(args.module)
+        return cast("Callable[[Namespace], int]", module.run_parsed)
+    return commands[args.command]
 
 
 def _environment(args: Namespace) -> Environment:

@@ -1,0 +1,40 @@
+"""What every command of ``updog-repo`` shares: its two output streams, and what its flags name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from repo_tools.draft import Edition
+    from repo_tools.repository import Repository
+
+
+def result(line: str) -> None:
+    """Write a line for whoever reads our output, a program perhaps."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def say(line: str) -> None:
+    """Write a line for the person at the terminal."""
+    sys.stderr.write(f"{line}\n")
+
+
+def repository_of(arguments: argparse.Namespace) -> Repository:
+    """Open the repository that the command names.
+
+    Raises:
+        UpdogError: there is none, or its keys cannot be read.
+    """
+    from repo_tools.repository import Repository
+
+    return Repository.open(arguments.dir, keys=arguments.keys)
+
+
+def edition_of(arguments: argparse.Namespace) -> Edition:
+    """The variant and architecture that the command names."""
+    from repo_tools.draft import Edition
+
+    return Edition(arguments.variant, arguments.arch)
