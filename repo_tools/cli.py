@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
 from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.errors import ExitWith
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
 from waves.errors import WaveError
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("Interrupted.")
         return EX_INTERRUPTED
+    except ExitWith as end:
+        return end.code
     except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
         return _fail(_as_ours(error))
     return 0

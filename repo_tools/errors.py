@@ -52,3 +52,15 @@ class PublisherBusy(BusyError):
 
 class KeyFileError(ConfigError):
     """A private key that is needed cannot be used."""
+
+
+class ExitWith(Exception):
+    """A command has done its work and said what it had to say; this is how it ends.
+
+    Args:
+        code: of the process, as docs/publishing.md lists them for the command.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
