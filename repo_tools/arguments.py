@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import NoReturn
 
-from updog.errors import UsageError
-from updog.version import Version
+from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
 
 _EPILOG = """\
 a first repository:
@@ -49,48 +46,6 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-class Parser(argparse.ArgumentParser):
-    """Ends with 64 on a wrong command line, as sysexits.h and our other commands do."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the usage and what was wrong, and end."""
-        self.print_usage(sys.stderr)
-        self.exit(UsageError.exit_code, f"{self.prog}: {message}\n")
-
-
-class Commands:
-    """Adds commands; most begin with the folder of the repository.
-
-    A command that is not in the table of `repo_tools.cli` names its function itself, by
-    ``set_defaults(run=...)``; it is called with the arguments and the time of the run.
-    """
-
-    def __init__(self, within: argparse._SubParsersAction[Parser]) -> None:
-        self._within = within
-
-    def add_bare(self, name: str, summary: str) -> Parser:
-        """Add a command that has no repository."""
-        return self._within.add_parser(name, help=summary, description=f"{summary}.")
-
-    def group(self, name: str, summary: str) -> Commands:
-        """Add a word that has commands of its own, such as ``waves show``."""
-        below = self.add_bare(name, summary)
-        return Commands(
-            below.add_subparsers(
-                dest="action", metavar="ACTION", required=True, parser_class=Parser
-            )
-        )
-
-    def add(self, name: str, summary: str) -> Parser:
-        """Add a command that begins with the folder of the repository."""
-        command = self.add_bare(name, summary)
-        command.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
-        command.add_argument(
-            "--keys", metavar="DIR", type=Path, help="folder of the private keys (DIR/keys)"
-        )
-        return command
-
-
 def _root_commands(commands: Commands) -> None:
     init = commands.add("init", "Make keys and a first root in a new repository")
     init.add_argument("--key-type", choices=["ed25519", "ecdsa", "rsa"], default="ed25519")
@@ -112,19 +67,19 @@ def _root_expires(command: argparse.ArgumentParser) -> None:
 
 def _draft_commands(commands: Commands) -> None:
     add = commands.add("add-update", "Add a release of three images to the draft")
-    _release(add)
-    add.add_argument("-m", "--max-version", metavar="VERSION", type=_version)
+    release_flags(add)
+    add.add_argument("-m", "--max-version", metavar="VERSION", type=version)
     _images(add, "raw or .lz4")
-    _release(commands.add("remove-update", "Take a release out of the draft"))
+    release_flags(commands.add("remove-update", "Take a release out of the draft"))
     waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
-    _release(waves)
+    release_flags(waves)
     waves.add_argument(
         "--policy", metavar="NAME|FILE", required=True, help="shipped policy, or a TOML file"
     )
     waves.add_argument("--start-at", metavar="TIME", help="RFC 3339, or 'in 4 hours' (now)")
     most = commands.add("set-max-version", "Set the highest version that hosts may run")
-    most.add_argument("-v", "--max-version", metavar="VERSION", type=_version, required=True)
-    _filter(most)
+    most.add_argument("-v", "--max-version", metavar="VERSION", type=version, required=True)
+    edition_filter(most)
     _migrations(commands.add("set-migrations", "Replace the migrations by those of a Release.toml"))
     commands.add("show", "List what is drafted")
 
@@ -159,33 +114,15 @@ def _migrations(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--migrations-dir", metavar="DIR", type=Path, help="their files (beside Release.toml)"
     )
-    _filter(command)
+    edition_filter(command)
 
 
 def _publish_commands(commands: Commands) -> None:
-    _filter(commands.add("publish", "Check, sign and put out the drafts"))
-    _filter(commands.add("refresh", "Sign again what is published, with new expiries"))
+    edition_filter(commands.add("publish", "Check, sign and put out the drafts"))
+    edition_filter(commands.add("refresh", "Sign again what is published, with new expiries"))
     serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=_port, default=8000, help="0 takes any free one (8000)")
-
-
-def _release(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--variant", required=True)
-    command.add_argument("-a", "--arch", required=True)
-    command.add_argument("-v", "--version", metavar="VERSION", type=_version, required=True)
-
-
-def _filter(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--variant", help="only this one (all)")
-    command.add_argument("-a", "--arch", help="only this one (all)")
-
-
-def _version(text: str) -> Version:
-    try:
-        return Version.parse(text.removeprefix("v"))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _gib(text: str) -> int:
