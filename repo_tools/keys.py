@@ -7,23 +7,24 @@ root and signs under that object's id: PEM text can differ in line ends and woul
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
-    PublicFormat,
+    PrivateFormat,
     load_pem_private_key,
-    load_pem_public_key,
 )
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
 from repo_tools import storage
 from repo_tools.errors import AlreadyThere, KeyFileError
+from updog.tufkeys import key_material
 
 RSA_BITS = 3072
 
@@ -50,55 +51,90 @@ def generate(key_type: KeyType, *, rsa_bits: int = RSA_BITS) -> CryptoSigner:
     return CryptoSigner.generate_rsa(size=rsa_bits)
 
 
-def save(path: Path, signer: CryptoSigner) -> None:
-    """Write a private key as unencrypted PKCS#8 PEM, mode 0600.
+def save(path: Path, signer: CryptoSigner, *, passphrase: bytes | None = None) -> None:
+    """Write a private key as PKCS#8 PEM, mode 0600, encrypted if there is a passphrase.
 
     Raises:
         AlreadyThere: ``path`` exists; a lost key cannot be brought back, so none is overwritten.
     """
     if path.exists():
         raise AlreadyThere(f"The key file {path} exists and is not overwritten.")
-    storage.write(path, signer.private_bytes, mode=storage.PRIVATE)
+    pem = signer.private_bytes
+    if passphrase is not None:
+        lock = BestAvailableEncryption(passphrase)
+        key = load_pem_private_key(pem, None)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+    storage.write(path, pem, mode=storage.PRIVATE)
 
 
-def load(path: Path, known: Iterable[Key]) -> CryptoSigner:
+def load(
+    path: Path, known: Iterable[Key], *, passphrase: Callable[[], bytes] | None = None
+) -> CryptoSigner:
     """Read a private key and tie it to the one of ``known`` that is its public half.
 
     Args:
-        path: PEM file, PKCS#8, not encrypted.
+        path: PEM file, PKCS#8.
         known: the keys that the root gives to the role which is about to sign.
+        passphrase: asked only when the file is encrypted.
 
     Raises:
         KeyFileError: no such file, not a key, or none of ``known`` belongs to it.
     """
+    private = unlocked(read_file(path), f"The key file {path}", passphrase)
+    return CryptoSigner(private, match(of_private(private), known, str(path)))
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a key file.
+
+    Raises:
+        KeyFileError: it is missing or cannot be read.
+    """
     try:
-        private = load_pem_private_key(path.read_bytes(), password=None)
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise KeyFileError(
             f"The key file {path} is missing.",
             hint="Put the key back, or name its folder by --keys.",
         ) from error
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except OSError as error:
         raise KeyFileError(f"The key file {path} cannot be read: {error}.") from error
-    wanted = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def unlocked(pem: bytes, what: str, passphrase: Callable[[], bytes] | None) -> PrivateKeyTypes:
+    """A private key out of its PEM.
+
+    Args:
+        pem: the text.
+        what: begins the message of an error.
+        passphrase: asked only when the key is encrypted.
+
+    Raises:
+        KeyFileError: not a key, or another passphrase.
+    """
+    secret = passphrase() if passphrase and b"ENCRYPTED" in pem else None
+    try:
+        return load_pem_private_key(pem, secret)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeyFileError(f"{what} cannot be read: {error}.") from error
+
+
+def of_private(private: PrivateKeyTypes) -> SSlibKey:
+    """The public half of a private key, under the id that clients compute."""
+    return SSlibKey.from_crypto(private.public_key())
+
+
+def match(public: Key, known: Iterable[Key], where: str) -> SSlibKey:
+    """The one of ``known`` that is the same key, whatever its id.
+
+    Raises:
+        KeyFileError: none is.
+    """
+    material = key_material(public)
     for key in known:
-        if _der(key) == wanted:
-            return CryptoSigner(private, cast("SSlibKey", key))
+        if material is not None and key_material(key) == material:
+            return cast("SSlibKey", key)
     raise KeyFileError(
-        f"The key in {path} is not one that the current root allows here.",
+        f"The key in {where} is not one that the current root allows here.",
         hint="Use the key made together with this root, or rotate the root.",
     )
-
-
-def _der(key: Key) -> bytes | None:
-    """The public key in one comparable form; None for kinds we do not sign with."""
-    text = str(key.keyval.get("public", ""))
-    try:
-        if key.keytype == KeyType.ED25519:
-            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
-            return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return load_pem_public_key(text.encode()).public_bytes(
-            Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-        )
-    except (ValueError, UnsupportedAlgorithm):
-        return None

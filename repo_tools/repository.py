@@ -1,6 +1,7 @@
 """A repository folder: where things lie, and the edits of its draft.
 
     keys/              private keys, mode 0700; root-*.pem belong offline
+    keys.toml          where the keys of a role are, if not there (see `repo_tools.keyring`)
     root/N.root.json   every signed root
     draft/             what the next publish will put out (see `repo_tools.draft`)
     published/         what a web server gives to clients (see `repo_tools.publish`)
@@ -14,16 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Root
 
-from repo_tools import edits, keys, root, storage
+from repo_tools import edits, root, storage
 from repo_tools.draft import Draft, Edition, checked_name, image_names
-from repo_tools.errors import KeyFileError, NotARepository
-from repo_tools.root import RootPlan
+from repo_tools.errors import NotARepository
+from repo_tools.keyring import KeyRing
+from repo_tools.root import LIFETIME, RootPlan, SignedRoot
 from repo_tools.signing import ONLINE_ROLES, Signers
 from updog.errors import UsageError
 from updog.manifest import Images, Manifest, Migrations, Update
@@ -149,22 +151,45 @@ class Repository:
         return Draft(edition, edition.below(self.drafts))
 
     def signers(self, newest: Root) -> Signers:
-        """The online keys at hand: ``ROLE.pem`` and ``ROLE-*.pem`` in the folder of keys.
+        """The online keys at hand: those of ``keys.toml``, or of the folder of keys.
 
         Raises:
             KeyFileError: a role has no key, or a key that the root does not know.
+            ConfigError: ``keys.toml`` says something that it cannot.
         """
-        return Signers(newest, {role: self._keys_of(role, newest) for role in ONLINE_ROLES})
+        ring = self.ring()
 
-    def _keys_of(self, role: str, newest: Root) -> list[CryptoSigner]:
-        known = [newest.get_key(keyid) for keyid in newest.roles[role].keyids]
-        files = sorted([*self.keys.glob(f"{role}.pem"), *self.keys.glob(f"{role}-*.pem")])
-        if not files:
-            raise KeyFileError(
-                f"The key file {self.keys / role}.pem is missing.",
-                hint="Put the key back, or name the folder of the keys by --keys.",
-            )
-        return [keys.load(path, known) for path in files]
+        def of(role: str) -> list[Signer]:
+            return ring.signers(role, [newest.get_key(k) for k in newest.roles[role].keyids])
+
+        return Signers(newest, {role: of(role) for role in ONLINE_ROLES})
+
+    def ring(self) -> KeyRing:
+        """Where the keys of the roles are."""
+        return KeyRing.of_repository(self.folder, self.keys)
+
+    def renew_root(self, *, now: datetime, lifetime: timedelta = LIFETIME) -> SignedRoot:
+        """Sign the next root with the keys at hand: nothing changes but its expiry."""
+        with self.locked():
+            return root.renew_with(self.ring(), self.roots, now=now, lifetime=lifetime)
+
+    @classmethod
+    def accept_root(cls, folder: Path, data: bytes, *, now: datetime) -> SignedRoot:
+        """Take a fully signed root into the repository in ``folder``, which the first one begins.
+
+        Raises:
+            RootError: not the next version, or not signed by enough keys; nothing was written.
+        """
+        first = not (folder / "root").is_dir()
+        if first:
+            root.check_next(data, (), now=now)
+            storage.make_folder(folder)
+        repository = cls(folder, folder / "keys")
+        with repository.locked():
+            taken = root.accept(repository.roots, data, now=now)
+            storage.make_folder(repository.drafts)
+            storage.make_folder(repository.published)
+        return taken
 
     def add_update(self, new: NewUpdate) -> Update:
         """Stage the three images of a release and add it to the draft.

@@ -15,16 +15,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from securesystemslib.signer import CryptoSigner, Key
-from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Role, Root
+from securesystemslib.signer import Key, Signer
+from tuf.api.metadata import Root
 
 from repo_tools import keys, storage
+from repo_tools.ceremony import rootdraft, standing
+from repo_tools.ceremony.rootdraft import RootDraft
 from repo_tools.errors import AlreadyThere, KeyFileError, NotARepository, RootError
+from repo_tools.keyring import KeyRing
 from repo_tools.keys import KeyType
-from repo_tools.signing import ONLINE_ROLES, SPEC_VERSION, pretty, whole_second
+from repo_tools.signing import ONLINE_ROLES, cannot_sign
+from updog.errors import TrustError
+from updog.tufroot import precedes, self_signed_root
 
 LIFETIME = timedelta(days=365)
+_UNDERSIGNED = "Publishing it would stop every client; sign it again or take it away."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +100,18 @@ def create(keys_folder: Path, root_folder: Path, plan: RootPlan, *, now: datetim
         {role: signer.public_key for role, signer in online.items()},
         now=now,
     )
-    return _sign_and_save(root, None, signers, root_folder)
+    return _sign_and_save(root, None, signers, root_folder, now=now)
 
 
 def draft(
     plan: RootPlan, root_keys: Sequence[Key], online: Mapping[str, Key], *, now: datetime
 ) -> Root:
     """Version 1 of a root, unsigned: offline keys with the threshold, one online key a role."""
-    every = [*root_keys, *online.values()]
-    return Root(
-        version=1,
-        spec_version=SPEC_VERSION,
-        expires=whole_second(now + plan.lifetime),
-        keys={key.keyid: key for key in every},
-        roles={
-            Root.type: Role([key.keyid for key in root_keys], plan.threshold),
-            **{role: Role([key.keyid], 1) for role, key in online.items()},
-        },
-        consistent_snapshot=True,
-    )
+    root = rootdraft.add_keys(rootdraft.empty(now + plan.lifetime), Root.type, root_keys)
+    root = rootdraft.set_threshold(root, Root.type, plan.threshold)
+    for role, key in online.items():
+        root = rootdraft.add_keys(root, role, [key])
+    return root
 
 
 def renew(
@@ -131,13 +129,18 @@ def renew(
         KeyFileError: fewer root keys at hand than the threshold.
         RootError: the history is broken.
     """
-    newest = history(root_folder)[-1]
-    root = Root.from_dict(newest.root.to_dict())
-    root.version += 1
-    root.expires = whole_second(now + lifetime)
+    return renew_with(KeyRing(keys_folder), root_folder, now=now, lifetime=lifetime)
+
+
+def renew_with(
+    ring: KeyRing, root_folder: Path, *, now: datetime, lifetime: timedelta = LIFETIME
+) -> SignedRoot:
+    """The same, with the root keys of a ring wherever they are."""
+    last = history(root_folder)[-1].root
+    root = rootdraft.next_after(last, now + lifetime)
     known = [root.get_key(keyid) for keyid in root.roles[Root.type].keyids]
-    signers = [keys.load(path, known) for path in sorted(keys_folder.glob("root-*.pem"))]
-    return _sign_and_save(root, newest.root, signers, root_folder)
+    signers = ring.signers(Root.type, known) if ring.sources(Root.type) else []
+    return _sign_and_save(root, last, signers, root_folder, now=now)
 
 
 def history(root_folder: Path) -> tuple[SignedRoot, ...]:
@@ -150,7 +153,7 @@ def history(root_folder: Path) -> tuple[SignedRoot, ...]:
     found: list[SignedRoot] = []
     for version in _versions(root_folder):
         data = (root_folder / f"{version}.root.json").read_bytes()
-        found.append(read(data, found[-1].root if found else None, f"{version}.root.json"))
+        found.append(read(data, found[-1] if found else None, f"{version}.root.json"))
     if not found:
         raise NotARepository(
             f"There is no root.json in {root_folder}.",
@@ -159,8 +162,8 @@ def history(root_folder: Path) -> tuple[SignedRoot, ...]:
     return tuple(found)
 
 
-def read(data: bytes, previous: Root | None, name: str) -> SignedRoot:
-    """One signed root out of its bytes.
+def read(data: bytes, previous: SignedRoot | None, name: str) -> SignedRoot:
+    """One signed root out of its bytes, judged by the client's own code.
 
     Args:
         data: the file.
@@ -171,23 +174,65 @@ def read(data: bytes, previous: Root | None, name: str) -> SignedRoot:
         RootError: damaged, out of order, or signed by too few keys.
     """
     try:
-        metadata = Metadata[Root].from_bytes(data)
-        root = metadata.signed
-        if root.type != Root.type:
-            raise RootError(f"{name} is {root.type} metadata, not a root.")
-        enough = root.get_root_verification_result(
-            previous, metadata.signed_bytes, metadata.signatures
-        )
-    except (RepositoryError, ValueError) as error:
+        root = rootdraft.parse(data, name).root
+    except TrustError as error:
         raise RootError(f"{name} is not a usable root: {error}.") from error
-    if not enough or f"{root.version}.root.json" != name:
+    if previous is not None and root.version != previous.root.version + 1:
         raise RootError(
-            f"{name} does not carry enough signatures of its own root keys and of those before it."
-            if not enough
-            else f"{name} says that it is version {root.version}.",
-            hint="Publishing it would stop every client; sign it again or take it away.",
+            f"{name} is version {root.version}, and roots are sequential: after version "
+            f"{previous.root.version} comes {previous.root.version + 1}.",
+            hint="Put back the versions in between, or take this one away.",
         )
+    try:
+        self_signed_root(data)
+        if previous is not None:
+            precedes(previous.data, data)
+    except TrustError as error:
+        raise RootError(
+            f"{name} does not carry enough signatures of its own root keys and of those before it: "
+            f"{error}.",
+            hint=_UNDERSIGNED,
+        ) from error
+    if f"{root.version}.root.json" != name:
+        raise RootError(f"{name} says that it is version {root.version}.", hint=_UNDERSIGNED)
     return SignedRoot(root, data)
+
+
+def accept(root_folder: Path, data: bytes, *, now: datetime) -> SignedRoot:
+    """Take a root into the history. Nothing else ever writes there.
+
+    Args:
+        root_folder: the history, empty or missing before the first root.
+        data: the file, fully signed.
+        now: the time; an expired root is refused.
+
+    Raises:
+        RootError: not the next version, expired, or not signed by enough keys; nothing was written.
+    """
+    before = history(root_folder) if any(_versions(root_folder)) else ()
+    signed = check_next(data, before, now=now)
+    storage.make_folder(root_folder)
+    storage.write(root_folder / signed.name, signed.data)
+    return signed
+
+
+def check_next(data: bytes, before: Sequence[SignedRoot], *, now: datetime) -> SignedRoot:
+    """Check that a root may follow those before it, as every client will check it.
+
+    Raises:
+        RootError: it may not.
+    """
+    last = before[-1] if before else None
+    version = last.root.version + 1 if last else 1
+    found = rootdraft.parse(data, "The draft").root
+    if found.version != version:
+        raise RootError(
+            f"The draft is version {found.version}; the next of this repository is {version}.",
+            hint="Begin the next one with: updog-repo root rotate DRAFT --last DIR",
+        )
+    if faults := standing.faults(found, last.root if last else None, now):
+        raise RootError("The root cannot be used. " + " ".join(faults))
+    return read(data, last, f"{version}.root.json")
 
 
 def _versions(root_folder: Path) -> Iterable[int]:
@@ -196,22 +241,29 @@ def _versions(root_folder: Path) -> Iterable[int]:
 
 
 def _sign_and_save(
-    root: Root, previous: Root | None, signers: Iterable[CryptoSigner], folder: Path
+    root: Root, last: Root | None, signers: Iterable[Signer], folder: Path, *, now: datetime
 ) -> SignedRoot:
-    metadata = Metadata(root)
+    draft = RootDraft.of(root)
     for signer in signers:
-        metadata.sign(signer, append=True)
-    result = root.get_root_verification_result(previous, metadata.signed_bytes, metadata.signatures)
-    if not result:
-        missing = max(result.first.missing, result.second.missing)
+        draft = sign(draft, signer)
+    if missing := standing.standing(draft, last).missing:
         raise KeyFileError(
             f"{missing} more root key(s) needed to sign version {root.version} of the root.",
             hint="Bring the offline keys root-*.pem to the folder of the keys, or use --keys.",
         )
-    signed = SignedRoot(root, pretty(metadata))
-    storage.make_folder(folder)
-    storage.write(folder / signed.name, signed.data)
-    return signed
+    return accept(folder, draft.data, now=now)
+
+
+def sign(draft: RootDraft, signer: Signer) -> RootDraft:
+    """Add one signature to a draft.
+
+    Raises:
+        KeyFileError: the key service or token that holds the key does not sign.
+    """
+    try:
+        return draft.signed_by(signer.sign(draft.payload))
+    except Exception as error:  # signers raise whatever their libraries raise
+        raise cannot_sign(signer, error) from error
 
 
 def _refuse_to_overwrite(keys_folder: Path, root_folder: Path) -> None:

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
+from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import (
     Delegations,
     Metadata,
@@ -44,17 +45,17 @@ class Signers:
     """
 
     root: Root
-    by_role: Mapping[str, Sequence[CryptoSigner]]
+    by_role: Mapping[str, Sequence[Signer]]
 
     def sign(self, signed: Targets | Snapshot | Timestamp) -> bytes:
         """Sign with every key at hand for the role.
 
         Raises:
-            KeyFileError: fewer keys than the root's threshold.
+            KeyFileError: fewer keys than the root's threshold, or one that does not sign.
         """
         metadata: Metadata[Any] = Metadata(signed)
         for signer in self.by_role[signed.type]:
-            metadata.sign(signer, append=True)
+            add_signature(metadata, signer)
         result = self.root.get_verification_result(
             signed.type, metadata.signed_bytes, metadata.signatures
         )
@@ -63,6 +64,27 @@ class Signers:
                 f"{result.missing} more {signed.type} key(s) needed to reach the root's threshold."
             )
         return pretty(metadata)
+
+
+def add_signature(metadata: Metadata[Any], signer: Signer) -> None:
+    """Sign ``metadata`` with one key more.
+
+    Raises:
+        KeyFileError: the key service or token that holds the key does not sign.
+    """
+    try:
+        metadata.sign(signer, append=True)
+    except UnsignedMetadataError as error:
+        raise cannot_sign(signer, error) from error
+
+
+def cannot_sign(signer: Signer, error: Exception) -> KeyFileError:
+    """The error for a key that was found and yet does not sign."""
+    cause = error.__cause__ or error
+    return KeyFileError(
+        f"The key {signer.public_key.keyid[:8]} does not sign: {str(cause) or type(cause).__name__}.",
+        hint="Check the token or the key service, and what these credentials may do there.",
+    )
 
 
 def pretty(metadata: Metadata[Any]) -> bytes:

@@ -1,0 +1,100 @@
+"""Which keys sign for which role: those that ``keys.toml`` lists, or PEM files by their names.
+
+    # keys.toml, beside the folder of the keys; paths count from its own folder
+    targets = ["awskms:alias/updog-targets"]
+    snapshot = ["envvar:SNAPSHOT_KEY"]
+    timestamp = ["keys/timestamp.pem"]
+
+A role that is not listed has ``ROLE.pem`` and every ``ROLE-*.pem`` in the folder of the keys.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from securesystemslib.signer import Key, Signer
+from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES
+
+from repo_tools.errors import KeyFileError
+from repo_tools.keysources import FILE, Source, open_signer
+from repo_tools.passphrases import Secrets
+from updog.errors import ConfigError
+
+CONFIG = "keys.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys at hand.
+
+    Attributes:
+        folder: of the PEM files.
+        listed: sources by role, where ``keys.toml`` names them.
+        secrets: unlock them.
+    """
+
+    folder: Path
+    listed: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
+
+    @classmethod
+    def of_repository(cls, folder: Path, keys: Path) -> KeyRing:
+        """The keys of the repository in ``folder``.
+
+        Raises:
+            ConfigError: ``keys.toml`` says something that it cannot.
+        """
+        path = folder / CONFIG
+        return cls(keys, read_config(path) if path.exists() else {})
+
+    def sources(self, role: str) -> tuple[Source, ...]:
+        """Where the keys of a role are; empty when none is at hand."""
+        if role in self.listed:
+            return self.listed[role]
+        found = sorted([*self.folder.glob(f"{role}.pem"), *self.folder.glob(f"{role}-*.pem")])
+        return tuple(Source(FILE, str(path)) for path in found)
+
+    def signers(self, role: str, known: Iterable[Key]) -> list[Signer]:
+        """The private keys of a role.
+
+        Args:
+            role: one of the four.
+            known: the keys that the root gives to it.
+
+        Raises:
+            KeyFileError: it has none, or one that the root does not know.
+        """
+        sources, known = self.sources(role), tuple(known)
+        if not sources:
+            raise KeyFileError(
+                f"The key file {self.folder / role}.pem is missing.",
+                hint="Put the key back, or name the folder of the keys by --keys.",
+            )
+        return [open_signer(source, known, self.secrets) for source in sources]
+
+
+def read_config(path: Path) -> dict[str, tuple[Source, ...]]:
+    """Read ``keys.toml``.
+
+    Raises:
+        ConfigError: not TOML, not a role, not a list of texts, or a kind of key that is not known.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from error
+    return {role: _sources(path, role, value) for role, value in document.items()}
+
+
+def _sources(path: Path, role: str, value: object) -> tuple[Source, ...]:
+    if role not in TOP_LEVEL_ROLE_NAMES:
+        raise ConfigError(
+            f"{path}: {role!r} is no role.",
+            hint="The roles are root, targets, snapshot, timestamp.",
+        )
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise ConfigError(f"{path}: {role} has to be a list of keys, each of them a text.")
+    return tuple(Source.parse(text, path.parent) for text in value)
