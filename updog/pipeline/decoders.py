@@ -18,6 +18,7 @@ from lz4 import block as lz4_block
 from updog.errors import TargetMismatch
 from updog.pipeline.formats import Format
 from updog.pipeline.lz4frame import Block, Walker
+from updog.pipeline.zstdframe import ZstdWalker
 
 WINDOW = 8 << 20
 """The most memory that a decoder may need to look back: zstd -19 and xz -6 need that much."""
@@ -80,16 +81,12 @@ class PieceDecoder:
 
 
 class ZstdDecoder:
-    """Decodes any number of zstd frames straight into the caller's memory.
-
-    A file that ends in mid-frame looks like one that ends there; its length and digest, compared
-    when everything has arrived, tell the difference.
-    """
+    """Decodes any number of zstd frames straight into the caller's memory."""
 
     def __init__(self, chunks: Iterator[bytes], name: str) -> None:
         context = zstandard.ZstdDecompressor(max_window_size=WINDOW)
         # It asks for one method of a file; the annotation of the library wants them all.
-        source = cast("IO[bytes]", _ChunkFile(chunks))
+        source = cast("IO[bytes]", _ChunkFile(chunks, ZstdWalker(name, WINDOW)))
         self._reader = context.stream_reader(source, read_across_frames=True)
         self._name = name
 
@@ -100,19 +97,25 @@ class ZstdDecoder:
             while done < len(buffer) and (count := self._reader.readinto(buffer[done:])):
                 done += count
         except zstandard.ZstdError as error:
-            raise TargetMismatch(f"{self._name} is not sound zstd: {error}") from error
+            raise TargetMismatch(f"{self._name} has damaged zstd data.") from error
         return done
 
 
 class _ChunkFile:
     """The one method of a file that zstandard's reader calls."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], walker: ZstdWalker) -> None:
         self._chunks = chunks
+        self._walker = walker
 
     def read(self, _most: int = -1) -> bytes:
         # An empty chunk is nothing yet; for the reader it would be the end.
-        return next(filter(None, self._chunks), b"")
+        chunk = next(filter(None, self._chunks), b"")
+        if chunk:
+            self._walker.feed(chunk)
+        else:
+            self._walker.check_ended()
+        return chunk
 
 
 def lz4_pieces(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
@@ -154,7 +157,7 @@ def decode_lz4(block: Block, limit: int, name: str, reach: bytes = b"") -> bytes
     try:
         raw: bytes = lz4_block.decompress(block.data, uncompressed_size=limit, dict=reach)
     except (lz4_block.LZ4BlockError, ValueError) as error:
-        raise TargetMismatch(f"{name} has an LZ4 block that is not sound: {error}") from error
+        raise TargetMismatch(f"{name} has a damaged LZ4 block.") from error
     return raw
 
 
@@ -221,5 +224,10 @@ def _fed(stream: _Xz | _Gzip, chunk: bytes, name: str) -> Iterator[bytes]:
         while piece or not (stream.ended or stream.hungry):
             yield piece
             piece = b"" if stream.ended else stream.feed(b"", _PIECE)
-    except (lzma.LZMAError, zlib.error) as error:
-        raise TargetMismatch(f"{name} is not a sound compressed stream: {error}") from error
+    except zlib.error as error:
+        raise TargetMismatch(f"{name} has damaged gzip data.") from error
+    except lzma.LZMAError as error:
+        # The library tells the two apart in its text only.
+        raise TargetMismatch(
+            f"{name} has damaged xz data, or was packed with a dictionary above {WINDOW >> 20} MiB."
+        ) from error

@@ -237,7 +237,9 @@ class _Builder:
             return _context(prefix).decompress(packed)
         except zstandard.ZstdError as error:
             # The base takes part in decoding, so this can be its fault as well as the delta's.
-            raise MisledError(f"{self._name} cannot be unpacked here: {error}") from error
+            raise MisledError(
+                f"{self._name} cannot be unpacked with the base that is here."
+            ) from error
 
     def _exactly(self, stream: PieceDecoder, length: int) -> bytes:
         found = bytearray(length)

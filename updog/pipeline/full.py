@@ -235,7 +235,7 @@ def _decoded(item: _Item, room: memoryview, name: str) -> memoryview:
     try:
         return room[: decode_into(data, room[: item.limit])]
     except ValueError as error:
-        raise TargetMismatch(f"{name} has an LZ4 block that is not sound: {error}") from error
+        raise TargetMismatch(f"{name} has a damaged LZ4 block.") from error
 
 
 def _in_order_lz4(task: Task, chunks: Iterator[bytes]) -> None:

@@ -56,6 +56,6 @@ def _by_package(data: memoryview, room: memoryview) -> int:
     try:
         raw = lz4_block.decompress(data, uncompressed_size=len(room))
     except lz4_block.LZ4BlockError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(f"damaged, or larger than {len(room)} bytes") from error
     room[: len(raw)] = raw
     return len(raw)

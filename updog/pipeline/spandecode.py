@@ -42,7 +42,10 @@ class SpanDecoder:
         try:
             found = self._decoded(packed, self._room[:length])
         except (zstandard.ZstdError, ValueError) as error:
-            raise TargetMismatch(f"{self._name}: a span cannot be decoded: {error}") from error
+            raise TargetMismatch(
+                f"{self._name}: the span at {span.offset} is the signed one, but does not decode.",
+                hint="The publisher has to make the block map again.",
+            ) from error
         if found != length:
             raise TargetMismatch(
                 f"{self._name}: the span at {span.offset} gives {found} bytes, not {length}."
