@@ -1,0 +1,1 @@
+"""Keeping a published repository alive: publish, refresh, withdraw, watch."""

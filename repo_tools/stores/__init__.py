@@ -1,0 +1,1 @@
+"""Where published files live: a folder, or a bucket of anything that speaks S3."""
