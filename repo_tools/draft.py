@@ -3,6 +3,7 @@
     draft/VARIANT/ARCH/manifest.json    the updates, waves and migrations as they shall be published
     draft/VARIANT/ARCH/targets/NAME     images and migrations, already in their published form
     draft/VARIANT/ARCH/staged.json      length and hashes of each of them, noted when it was added
+    draft/VARIANT/ARCH/shortcuts/NAME   block maps and deltas (see `repo_tools.shortcuts`)
     draft/VARIANT/ARCH/last-version     the highest version of metadata that was ever signed
 
 A file is staged before the manifest names it, so an interrupted command leaves a draft that says
@@ -11,18 +12,26 @@ less than was asked for, never one that names what is not there.
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from repo_tools import imagebuild, storage
+from repo_tools import packing, storage
 from repo_tools.errors import DraftError
 from repo_tools.imagebuild import Built
+from repo_tools.packing import Packing
+from repo_tools.shortcuts import Shortcuts
 from updog import manifest as manifest_format
+from updog.blockmap import BlockMap
 from updog.errors import UsageError
 from updog.manifest import Manifest, Update
+from updog.pipeline.formats import Format
 
 MANIFEST = "manifest.json"
 # The characters whose canonical JSON, URL and file name are the same for every client; the length
@@ -71,15 +80,27 @@ def is_plain(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The draft of one edition; `folder` is ``draft/VARIANT/ARCH``."""
+    """The draft of one edition.
+
+    Attributes:
+        edition: which.
+        folder: ``draft/VARIANT/ARCH``.
+        rehearse: told what would be written, if nothing shall be; None: write.
+    """
 
     edition: Edition
     folder: Path
+    rehearse: Callable[[str], None] | None = None
 
     @property
     def targets(self) -> Path:
         """Where the staged files lie."""
         return self.folder / "targets"
+
+    @property
+    def shortcuts(self) -> Shortcuts:
+        """The block maps and deltas."""
+        return Shortcuts(self.folder)
 
     def manifest(self) -> Manifest:
         """The manifest as drafted; an empty one when nothing was drafted yet.
@@ -92,8 +113,11 @@ class Draft:
 
     def save(self, manifest: Manifest) -> None:
         """Make ``manifest`` the draft, in one step."""
-        storage.make_folder(self.folder)
-        storage.write(self.folder / MANIFEST, manifest_format.dump(manifest))
+        if self.rehearse is None:
+            self._write(MANIFEST, manifest_format.dump(manifest))
+        else:
+            for line in _changes(self.manifest(), manifest):
+                self.rehearse(line)
 
     def staged(self) -> dict[str, Built]:
         """What was noted about each staged file, by target name.
@@ -113,6 +137,8 @@ class Draft:
     def stage(self, sources: Iterable[Path], frozen: Iterable[str] = ()) -> None:
         """Bring files into their published form and note their hashes.
 
+        What is staged already, under this name or another, is neither compressed nor copied again.
+
         Args:
             sources: raw files, which are compressed, or ``.lz4`` files.
             frozen: target names whose bytes may not change, because an update uses them.
@@ -121,23 +147,51 @@ class Draft:
             ImageError: a file cannot be published.
             DraftError: a name of ``frozen`` would get other bytes.
         """
-        storage.make_folder(self.targets)
         notes = self.staged()
         kept = {name: notes[name] for name in frozen if name in notes}
         for source in sources:
             name = checked_name(source)
-            with storage.replacing(self.targets / name) as sink:
-                notes[name] = imagebuild.build(source, sink)
-                _refuse_other_bytes(name, notes[name], kept.get(name))
+            twin = self._twin(name, source, notes)
+            if twin is None:
+                self._build(source, name, notes, kept.get(name))
+            else:
+                _refuse_other_bytes(name, notes[twin], kept.get(name))
+                storage.link(self.targets / twin, self.targets / name)
+                notes[name] = notes[twin]
             self._note(notes)
+
+    def _build(
+        self, source: Path, name: str, notes: dict[str, Built], frozen: Built | None
+    ) -> None:
+        with storage.replacing(self.targets / name) as sink:
+            built = imagebuild.build(source, sink)
+            _refuse_other_bytes(name, built, frozen)
+        notes[name] = built
+
+    def _twin(self, name: str, source: Path, notes: Mapping[str, Built]) -> str | None:
+        """The staged file that already holds what ``source`` would become, itself preferred."""
+        for twin in sorted(notes, key=lambda other: other != name):
+            # The end of a name tells how the file is packed.
+            if Path(twin).suffix == Path(name).suffix and self._is_whole(twin, notes[twin]):
+                if imagefile.became(source, notes[twin]):
+                    return twin
+        return None
+
+    def _is_whole(self, name: str, note: Built) -> bool:
+        path = self.targets / name
+        return path.is_file() and path.stat().st_size == note.length
 
     def drop_unused(self, manifest: Manifest) -> None:
         """Forget the staged files that ``manifest`` no longer names."""
         used = set(names_in(manifest))
         notes = self.staged()
-        self._note({name: note for name, note in notes.items() if name in used})
+        left = {name: note for name, note in notes.items() if name in used}
+        self._note(left)
+        self.shortcuts.drop_unused(left)
         for name in notes.keys() - used:
-            (self.targets / name).unlink(missing_ok=True)
+            self._tell(f"Would remove {self.targets / name}")
+            if self.rehearse is None:
+                (self.targets / name).unlink(missing_ok=True)
 
     def last_version(self) -> int:
         """The highest metadata version ever used for this edition; 0 before the first publish.
@@ -158,22 +212,37 @@ class Draft:
 
     def note_version(self, version: int) -> None:
         """Remember that ``version`` is about to be used."""
-        storage.make_folder(self.folder)
-        storage.write(self.folder / "last-version", f"{version}\n".encode())
+        self._write("last-version", f"{version}\n".encode())
 
     def _note(self, notes: Mapping[str, Built]) -> None:
         tree = {"targets": {name: asdict(note) for name, note in sorted(notes.items())}}
-        storage.make_folder(self.folder)
-        storage.write(self.folder / "staged.json", json.dumps(tree, indent=2).encode() + b"\n")
+        self._write("staged.json", json.dumps(tree, indent=2).encode() + b"\n")
+
+    def _write(self, name: str, data: bytes) -> None:
+        if self.rehearse is None:
+            storage.make_folder(self.folder)
+            storage.write(self.folder / name, data)
+
+    def _tell(self, line: str) -> None:
+        if self.rehearse is not None:
+            self.rehearse(line)
+
+    def _sink(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """Where a staged file goes; a rehearsal reads and packs it too, to find what is wrong."""
+        if self.rehearse is not None:
+            return Path(os.devnull).open("wb")
+        storage.make_folder(self.targets)
+        return storage.replacing(self.targets / name)
 
 
-def checked_name(source: Path) -> str:
+def checked_name(source: Path, wanted: Format = Format.LZ4) -> str:
     """The target name of a file, if every client can ask for it.
 
     Raises:
-        UsageError: it holds characters that clients write differently.
+        UsageError: it holds characters that clients write differently, or it is packed already in
+            another way than is wanted.
     """
-    name = imagebuild.target_name(source)
+    name = packing.target_name(source, wanted)
     if not is_plain(name):
         raise UsageError(f"{name!r} cannot be the name of a target.", hint=PLAIN_HINT)
     return name
@@ -190,6 +259,12 @@ def names_in(manifest: Manifest) -> Iterable[str]:
         yield from image_names(update)
     for names in manifest.migrations.values():
         yield from names
+
+
+def _changes(before: Manifest, after: Manifest) -> Iterator[str]:
+    """What an edit changes, line by line."""
+    old, new = (manifest_format.dump(each).decode().splitlines() for each in (before, after))
+    yield from difflib.unified_diff(old, new, "draft", "draft as it would be", n=2, lineterm="")
 
 
 def _refuse_other_bytes(name: str, new: Built, old: Built | None) -> None:

@@ -81,6 +81,22 @@ def copy(source: Path, destination: Path, *, expected: str) -> None:
             )
 
 
+def link(source: Path, destination: Path) -> None:
+    """Give a file a second name in the same folder, in one step; the bytes exist once.
+
+    Files here are replaced and never changed, so neither name can alter what the other one shows.
+    """
+    if source == destination:
+        return
+    temporary = destination.with_name(f"{_TEMPORARY}link-{destination.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.hardlink_to(source)
+    temporary.replace(destination)
+    # Renaming one name of a file onto another one of it does nothing at all.
+    temporary.unlink(missing_ok=True)
+    sync_folder(destination.parent, os.fsync)
+
+
 def make_folder(path: Path, *, mode: int = 0o755, sync: Sync = os.fsync) -> None:
     """Create a folder and its parents where they are missing, each flushed into its parent.
 
