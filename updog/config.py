@@ -27,6 +27,7 @@ MAX_RETRIES = 100
 MAX_RATE = 1 << 40
 MAX_SECONDS = 24 * 3600.0
 MAX_FILE = 1 << 20
+MAX_NAME = 80
 MAX_FRESHNESS = timedelta(days=3650)
 
 T = TypeVar("T")
@@ -98,6 +99,8 @@ class Fragment:
             return key.read(value)
         except ValueError as error:
             raise ConfigError(f"{source}: {key.name}: {error}") from error
+        except RecursionError as error:  # showing what is nested without end
+            raise ConfigError(f"{source}: {key.name} is nested too deeply.") from error
 
 
 def load(path: Path = DEFAULT_PATH, dropins: Path | None = None) -> Settings:
@@ -129,15 +132,28 @@ def read_fragment(path: Path) -> Fragment:
         ConfigError: the file is missing, is not TOML, or has a key that nobody reads.
         PermissionDenied: the file may not be read.
     """
+    return parse_fragment(_read(path), path)
+
+
+def parse_fragment(content: bytes, path: Path) -> Fragment:
+    """Read the content of one TOML file.
+
+    Args:
+        content: the bytes of the file.
+        path: where they come from, for messages.
+
+    Raises:
+        ConfigError: it is not TOML, or has a key that nobody reads.
+    """
     try:
-        table = tomllib.loads(_read(path).decode("utf-8"))
-    except ValueError as error:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     said = dict(_flatten(table, path))
     for name in said:
         if name not in KEYS:
             hint = "Every key is listed in docs/configuration.md; correct or remove this one."
-            raise ConfigError(f"{path}: unknown key {name}.", hint=hint)
+            raise ConfigError(f"{path}: unknown key {name[:MAX_NAME]}.", hint=hint)
     return Fragment({name: (value, path) for name, value in said.items()})
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ import atheris  # type: ignore[import-untyped]
 with atheris.instrument_imports(include=["updog", "waves", "tuf", "securesystemslib"]):
     from tuf.api.metadata import Snapshot, Targets, Timestamp
 
-    from updog import config, manifest
+    from updog import blockmap, config, deltaformat, manifest
     from updog.delegations import find_target
     from updog.errors import UpdogError
+    from updog.offline import tarindex
     from updog.osrelease import parse_os_release
     from updog.tuffiles import S, Target, parse
     from updog.tufjson import read_envelope
@@ -130,15 +130,36 @@ def _targets(data: bytes) -> None:
 
 
 def _config(data: bytes) -> None:
-    SCRATCH.write_bytes(data)
-    config.to_settings(config.read_fragment(SCRATCH))
+    config.to_settings(config.parse_fragment(data, NOWHERE))
 
 
 def _os_release(data: bytes) -> None:
     parse_os_release(data.decode("utf-8", errors="replace"))
 
 
-SCRATCH = Path(tempfile.mkdtemp(prefix="updog-fuzz-")) / "updog.toml"
+def _block_map(data: bytes) -> None:
+    found = blockmap.parse(data, "image.blockmap")
+    for span in found.spans():
+        assert span.length
+    assert found.dump() == data
+
+
+def _delta(data: bytes) -> None:
+    """A delta whose plan is not packed: header, head of a segment, records."""
+    head, start = deltaformat.HEADER_LENGTH, deltaformat.SEGMENT_LENGTH
+    header = deltaformat.parse_header(data[:head], "image.delta")
+    if len(data) >= head + start:
+        deltaformat.parse_segment(data[head : head + start], "image.delta")
+        deltaformat.parse_records(data[head + start :], 0, header, "image.delta")
+
+
+def _bundle(data: bytes) -> None:
+    found = tarindex.read_index(lambda offset, length: data[offset : offset + length], len(data))
+    for member in found.values():
+        assert member.offset + member.size <= len(data)
+
+
+NOWHERE = Path("/updog.toml")
 PARSERS: dict[str, Callable[[bytes], object]] = {
     "root": self_signed_root,
     "timestamp": _metadata(Timestamp),
@@ -147,6 +168,9 @@ PARSERS: dict[str, Callable[[bytes], object]] = {
     "manifest": manifest.parse,
     "os-release": _os_release,
     "config": _config,
+    "blockmap": _block_map,
+    "delta": _delta,
+    "bundle": _bundle,
 }
 
 if __name__ == "__main__":

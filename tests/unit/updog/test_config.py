@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from partitions.layout import Slot
+from updog import config
 from updog.config import KEYS, load
 from updog.errors import ConfigError
 from updog.settings import Boot, Download, Mirror, Paths, Settings
@@ -215,6 +216,22 @@ def test_a_bad_url_is_refused(tmp_path: Path, url: str) -> None:
 def test_a_local_folder_can_be_the_repository(tmp_path: Path) -> None:
     text = 'metadata_base_url = "file:///srv/m"\ntargets_base_url = "file:///srv/t"'
     assert load_text(tmp_path, text).metadata_base_url == "file:///srv/m"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no_proxy = " + b"[" * 5000, b"no_proxy = [{" + b"a." * 50000 + b"a = 1}]"],
+    ids=["in the file", "in a value"],
+)
+def test_endless_nesting_is_an_error_of_ours(content: bytes) -> None:
+    with pytest.raises(ConfigError, match=r"nested too deeply|recursion"):
+        config.to_settings(config.parse_fragment(content, Path("/updog.toml")))
+
+
+def test_an_endless_name_does_not_fill_the_screen() -> None:
+    with pytest.raises(ConfigError, match="unknown key aaa") as caught:
+        config.parse_fragment(b"a" * 100_000 + b" = 1", Path("/updog.toml"))
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("content", [b"= 1", b"\xff\xfe", b"a = 1\na = 2"])
