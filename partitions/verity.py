@@ -109,6 +109,25 @@ def hash_image_size(data_size: int) -> int:
     return BLOCK * (1 + sum(_level_sizes(data_size // BLOCK)))
 
 
+def read_root_hash(start: bytes) -> str:
+    """Return the root hash that a hash image stands for, told from its beginning alone.
+
+    It says which data the tree belongs to, not that data or tree are sound; `verify` does that.
+
+    Args:
+        start: the first 8192 bytes of a hash image, or of the partition that it was written to.
+
+    Raises:
+        VerityError: not a hash image, or a tree of a kind that we do not make; or its data is one
+            block, whose digest stands nowhere.
+    """
+    superblock = Superblock.from_block(start[:BLOCK])
+    top = start[BLOCK : 2 * BLOCK]
+    if superblock.data_blocks <= 1 or len(top) < BLOCK:
+        raise VerityError("the hash image ends before the top of its tree")
+    return hashlib.sha256(superblock.salt + top).hexdigest()
+
+
 def build_tree(data: Path, tree: Path, *, salt: bytes, uuid: UUID) -> str:
     """Write the hash image of a file; an existing hash image is replaced.
 

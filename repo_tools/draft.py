@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from repo_tools import packing, storage
+from repo_tools import imagefile, packing, storage
 from repo_tools.errors import DraftError
 from repo_tools.imagebuild import Built
 from repo_tools.packing import Packing
@@ -134,7 +134,12 @@ class Draft:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DraftError(f"{path} is damaged: {error}.") from error
 
-    def stage(self, sources: Iterable[Path], frozen: Iterable[str] = ()) -> None:
+    def stage(
+        self,
+        sources: Iterable[Path],
+        frozen: Iterable[str] = (),
+        how: Packing = packing.LZ4,
+    ) -> dict[str, BlockMap]:
         """Bring files into their published form and note their hashes.
 
         What is staged already, under this name or another, is neither compressed nor copied again.
@@ -142,6 +147,10 @@ class Draft:
         Args:
             sources: raw files, which are compressed, or ``.lz4`` files.
             frozen: target names whose bytes may not change, because an update uses them.
+            how: to compress.
+
+        Returns:
+            The block maps that compressing has given, by target name.
 
         Raises:
             ImageError: a file cannot be published.
@@ -149,32 +158,34 @@ class Draft:
         """
         notes = self.staged()
         kept = {name: notes[name] for name in frozen if name in notes}
+        maps: dict[str, BlockMap] = {}
         for source in sources:
-            name = checked_name(source)
+            name = checked_name(source, how.format)
             twin = self._twin(name, source, notes)
             if twin is None:
-                self._build(source, name, notes, kept.get(name))
+                with self._sink(name) as sink:
+                    built, made = packing.pack(source, sink, how)
+                    _refuse_other_bytes(name, built, kept.get(name))
+                maps |= {name: made} if made else {}
             else:
-                _refuse_other_bytes(name, notes[twin], kept.get(name))
-                storage.link(self.targets / twin, self.targets / name)
-                notes[name] = notes[twin]
+                built = notes[twin]
+                _refuse_other_bytes(name, built, kept.get(name))
+                self._link(twin, name)
+            notes[name] = built
             self._note(notes)
+        return maps
 
-    def _build(
-        self, source: Path, name: str, notes: dict[str, Built], frozen: Built | None
-    ) -> None:
-        with storage.replacing(self.targets / name) as sink:
-            built = imagebuild.build(source, sink)
-            _refuse_other_bytes(name, built, frozen)
-        notes[name] = built
+    def _link(self, twin: str, name: str) -> None:
+        if self.rehearse is None:
+            storage.link(self.targets / twin, self.targets / name)
 
     def _twin(self, name: str, source: Path, notes: Mapping[str, Built]) -> str | None:
         """The staged file that already holds what ``source`` would become, itself preferred."""
         for twin in sorted(notes, key=lambda other: other != name):
             # The end of a name tells how the file is packed.
-            if Path(twin).suffix == Path(name).suffix and self._is_whole(twin, notes[twin]):
-                if imagefile.became(source, notes[twin]):
-                    return twin
+            alike = Path(twin).suffix == Path(name).suffix and self._is_whole(twin, notes[twin])
+            if alike and imagefile.became(source, notes[twin]):
+                return twin
         return None
 
     def _is_whole(self, name: str, note: Built) -> bool:
@@ -187,7 +198,8 @@ class Draft:
         notes = self.staged()
         left = {name: note for name, note in notes.items() if name in used}
         self._note(left)
-        self.shortcuts.drop_unused(left)
+        if self.rehearse is None:
+            self.shortcuts.drop_unused(left)
         for name in notes.keys() - used:
             self._tell(f"Would remove {self.targets / name}")
             if self.rehearse is None:

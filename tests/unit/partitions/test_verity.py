@@ -15,6 +15,7 @@ from partitions.verity import (
     build_tree,
     hash_image_size,
     matches,
+    read_root_hash,
     verify,
 )
 from tests.fakes.memory_disk import MemoryDisk
@@ -154,3 +155,21 @@ def test_data_is_streamed(tmp_path: Path) -> None:
     with open_device(Extent(tmp_path / "tree"), Access.READ) as tree:
         verify(data, tree, root_hash)
     assert max(length for _, length in data.reads) <= 128 * BLOCK
+
+
+@pytest.mark.parametrize("blocks", [2, 128, 129, 20_000])
+def test_the_root_hash_is_told_from_the_beginning_of_the_tree(tmp_path: Path, blocks: int) -> None:
+    pair = Pair(tmp_path, blocks)
+    assert read_root_hash(pair.tree.pread(0, 2 * BLOCK)) == pair.root_hash
+
+
+@pytest.mark.parametrize("start", [b"", b"x" * 2 * BLOCK, Superblock(NAME, SALT, 9).to_block()])
+def test_what_is_no_tree_has_no_root_hash(start: bytes) -> None:
+    with pytest.raises(VerityError):
+        read_root_hash(start)
+
+
+def test_the_tree_of_one_block_does_not_hold_its_root_hash() -> None:
+    start = Superblock(NAME, SALT, 1).to_block() + bytes(BLOCK)
+    with pytest.raises(VerityError, match="top of its tree"):
+        read_root_hash(start)
