@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
+from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
 
 _EPILOG = """\
@@ -143,4 +144,4 @@ def _own_version() -> str:
 
 
 # Features that bring their own commands: each adds them to the parser.
-FEATURES: tuple[Callable[[Commands], None], ...] = ()
+FEATURES: tuple[Callable[[Commands], None], ...] = (ceremony.add,)

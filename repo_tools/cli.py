@@ -142,13 +142,10 @@ def cmd_refresh(arguments: argparse.Namespace, now: datetime) -> None:
 
 def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
     """Sign the next version of the root."""
-    from repo_tools import root
     from waves.duration import parse_offset
 
     repository = repository_of(arguments)
-    with repository.locked():
-        lifetime = parse_offset(arguments.root_expires)
-        signed = root.renew(repository.keys, repository.roots, now=now, lifetime=lifetime)
+    signed = repository.renew_root(now=now, lifetime=parse_offset(arguments.root_expires))
     say("Not published yet. Put it out with: updog-repo refresh DIR")
     result(str(repository.roots / signed.name))
 
