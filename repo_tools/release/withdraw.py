@@ -1,0 +1,34 @@
+"""Calling a release back: which version hosts go back to. PURE.
+
+Withdrawing is lowering the maximum version: hosts above it move down to the highest release left
+there, and nobody else takes the one withdrawn (formats 4). Nothing is deleted: hosts on their
+way back still need the migrations.
+"""
+
+from __future__ import annotations
+
+from repo_tools.draft import Edition
+from updog.errors import UsageError
+from updog.manifest import Manifest
+from updog.version import Version
+
+
+def below(manifest: Manifest, edition: Edition, bad: Version, goal: Version | None) -> Version:
+    """The new maximum version: ``goal``, or the highest release below the bad one.
+
+    Raises:
+        UsageError: there is no such release, nothing below it to go back to, or ``goal`` is not a
+            release below it.
+    """
+    mine = (edition.variant, edition.arch)
+    there = {update.version for update in manifest.updates if (update.variant, update.arch) == mine}
+    if bad not in there:
+        raise UsageError(f"The draft of {edition} has no {bad}, so nothing was withdrawn.")
+    left = {version for version in there if version < bad}
+    if not left or (goal is not None and goal not in left):
+        known = ", ".join(map(str, sorted(left))) or "none"
+        raise UsageError(
+            f"Hosts of {edition} cannot go back from {bad} to {goal or 'an older release'}.",
+            hint=f"Older releases in the draft: {known}. Their images must be there to go back to.",
+        )
+    return goal or max(left)
