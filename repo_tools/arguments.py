@@ -9,6 +9,7 @@ from pathlib import Path
 
 from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
+from repo_tools.release import command as release
 
 _EPILOG = """\
 a first repository:
@@ -71,6 +72,7 @@ def _draft_commands(commands: Commands) -> None:
     release_flags(add)
     add.add_argument("-m", "--max-version", metavar="VERSION", type=version)
     _images(add, "raw or .lz4")
+    release.check_flags(add)
     release_flags(commands.add("remove-update", "Take a release out of the draft"))
     waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
     release_flags(waves)
@@ -144,4 +146,4 @@ def _own_version() -> str:
 
 
 # Features that bring their own commands: each adds them to the parser.
-FEATURES: tuple[Callable[[Commands], None], ...] = (ceremony.add,)
+FEATURES: tuple[Callable[[Commands], None], ...] = (ceremony.add, release.add)

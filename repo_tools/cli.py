@@ -67,21 +67,19 @@ def cmd_init(arguments: argparse.Namespace, now: datetime) -> None:
 
 
 def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
-    """Stage three images and add them as an update."""
+    """Look at three images, stage them and add them as an update."""
+    from repo_tools.release.command import add_checked
     from repo_tools.repository import NewUpdate
 
-    update = repository_of(arguments).add_update(
-        NewUpdate(
-            edition_of(arguments),
-            arguments.version,
-            arguments.boot,
-            arguments.root,
-            arguments.hash,
-            arguments.max_version,
-        )
+    new = NewUpdate(
+        edition_of(arguments),
+        arguments.version,
+        arguments.boot,
+        arguments.root,
+        arguments.hash,
+        arguments.max_version,
     )
-    say(f"Added to the draft, with {update.max_version} as the highest version; not published yet.")
-    result(f"{update.variant} {update.arch} {update.version}")
+    add_checked(repository_of(arguments), new, arguments)
 
 
 def cmd_remove_update(arguments: argparse.Namespace, _now: datetime) -> None:
