@@ -90,7 +90,7 @@ class Shortcuts:
         name: str,
         image: tuple[str, Built],
         write: Callable[[BinaryIO], None],
-        base: Built | None = None,
+        base: tuple[int, str] = (0, ""),
     ) -> Shortcut:
         """Write a shortcut and note it.
 
@@ -98,14 +98,13 @@ class Shortcuts:
             name: of its target.
             image: target name and facts of the image to which it leads.
             write: writes it.
-            base: from which a delta starts.
+            base: length and SHA-256 of the raw image from which a delta starts.
         """
         storage.make_folder(self.folder)
         with storage.replacing(self.folder / name) as sink:
             write(sink)
         tally = _tally(self.folder / name)
-        start = (base.raw_length, base.raw_sha256) if base else (0, "")
-        made = Shortcut(image[0], image[1].sha256, tally.length, tally.hex(), *start)
+        made = Shortcut(image[0], image[1].sha256, tally.length, tally.hex(), *base)
         self._note(self.noted() | {name: made})
         return made
 
