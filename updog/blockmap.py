@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -20,6 +20,7 @@ from itertools import accumulate
 from struct import Struct
 
 from updog.errors import TargetMismatch
+from updog.pipeline.columns import Numbers, Packed, Slices, part, values
 
 SUFFIX = ".blockmap"
 MAGIC = b"updogmap"
@@ -70,6 +71,21 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a span begins: enough to go through the spans from there on.
+
+    Attributes:
+        number: index of the span.
+        first: index of its first block.
+        offset: its first byte in the published file.
+    """
+
+    number: int
+    first: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """The facts of the two whole files.
 
@@ -103,15 +119,20 @@ class BlockMap:
     whole: Whole
     codec: Codec
     start: int
-    packed: Sequence[int] = field(repr=False)
-    counts: Sequence[int] = field(repr=False)
-    digests: memoryview = field(repr=False)
-    hashes: memoryview = field(repr=False)
+    packed: Numbers = field(repr=False)
+    counts: Numbers = field(repr=False)
+    digests: Slices = field(repr=False)
+    hashes: Slices = field(repr=False)
 
     @property
     def blocks(self) -> int:
         """How many blocks the image has; the last one may be short."""
         return blocks_in(self.whole.raw_length)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file of this map."""
+        return _HEADER.size + len(self.packed) * _SPAN_BYTES + self.blocks * HASH_LENGTH
 
     def hash_of(self, block: int) -> bytes:
         """The cut hash of one block."""
@@ -119,11 +140,31 @@ class BlockMap:
 
     def spans(self) -> Iterator[Span]:
         """Every span, in the order of the image, which is that of the file too."""
-        first, offset = 0, self.start
-        for number, (count, length) in enumerate(zip(self.counts, self.packed, strict=True)):
-            digest = self.digests[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]
-            yield Span(number, first, count, offset, length, bytes(digest))
-            first, offset = first + count, offset + length
+        return self.spans_from(Place(0, 0, self.start), len(self.packed), lambda _first, _count: 1)
+
+    def spans_from(
+        self, place: Place, stop: int, wanted: Callable[[int, int], object]
+    ) -> Iterator[Span]:
+        """Some spans, in their order.
+
+        Args:
+            place: where to begin.
+            stop: index of the span to end before.
+            wanted: told first block and count of each, says whether to give it out.
+        """
+        digests = values(self.digests, HASH_LENGTH, place.number)
+        for (at, count, length), digest in zip(self.places_from(place), digests, strict=False):
+            if at.number >= stop:
+                return
+            if wanted(at.first, count):
+                yield Span(at.number, at.first, count, at.offset, length, digest)
+
+    def places_from(self, place: Place) -> Iterator[tuple[Place, int, int]]:
+        """Where each span begins, how many blocks it holds and how many bytes it takes."""
+        number, first, offset = place.number, place.first, place.offset
+        for count, length in zip(self.counts[number:], self.packed[number:], strict=True):
+            yield Place(number, first, offset), count, length
+            number, first, offset = number + 1, first + count, offset + length
 
     def dump(self) -> bytes:
         """The file of this map."""
@@ -141,7 +182,12 @@ class BlockMap:
             len(self.packed),
             0,
         )
-        columns = (_column("I", self.packed), _column("H", self.counts), self.digests, self.hashes)
+        columns = (
+            _column("I", self.packed),
+            _column("H", self.counts),
+            self.digests[:],
+            self.hashes[:],
+        )
         return header + b"".join(columns)
 
 
@@ -156,6 +202,8 @@ def block_hash(content: bytes | memoryview) -> bytes:
 
 
 ZERO_HASH = block_hash(bytes(BLOCK))
+ZERO_WORD = int.from_bytes(ZERO_HASH, sys.byteorder)
+"""The cut hash of a zero block among those that are read as numbers."""
 
 
 def limit_for(raw_length: int) -> int:
@@ -163,23 +211,26 @@ def limit_for(raw_length: int) -> int:
     return _HEADER.size + 64 + raw_length * 3 // 1000
 
 
-def parse(content: bytes, name: str) -> BlockMap:
+def parse(file: bytes | Slices, name: str) -> BlockMap:
     """Read a map strictly.
 
     Args:
-        content: the file, already compared with what was signed.
+        file: already compared with what was signed, and kept where it cannot change. The map reads
+            its columns from there when they are needed.
         name: of the target, for messages.
 
     Raises:
         TargetMismatch: it is no map, of another version, or contradicts itself.
     """
-    if len(content) < _HEADER.size or not content.startswith(MAGIC):
+    content = memoryview(file).toreadonly() if isinstance(file, bytes) else file
+    start = bytes(content[: _HEADER.size])
+    if len(start) < _HEADER.size or not start.startswith(MAGIC):
         raise TargetMismatch(f"{name} is not a block map.")
-    fields = _HEADER.unpack_from(content)
+    fields = _HEADER.unpack(start)
     _check_kind(fields[1:4], name)
     whole = Whole(fields[5], fields[7], fields[6], fields[8])
     _check_sizes(whole, fields[10], len(content), name)
-    if content[13:16] != bytes(3) or fields[11]:
+    if start[13:16] != bytes(3) or fields[11]:
         raise TargetMismatch(f"{name}: a reserved field of the block map is not zero.")
     found = _columns(content, whole, _codec(fields[4], name), (fields[9], fields[10]))
     _check_spans(found, name)
@@ -212,24 +263,23 @@ def _check_sizes(whole: Whole, spans: int, length: int, name: str) -> None:
         )
 
 
-def _columns(content: bytes, whole: Whole, codec: Codec, spans: tuple[int, int]) -> BlockMap:
+def _columns(content: Slices, whole: Whole, codec: Codec, spans: tuple[int, int]) -> BlockMap:
     start, count = spans
-    view = memoryview(content).toreadonly()
     ends = tuple(accumulate((_HEADER.size, count * 4, count * 2, count * HASH_LENGTH)))
     return BlockMap(
         whole,
         codec,
         start,
-        _numbers("I", view[ends[0] : ends[1]]),
-        _numbers("H", view[ends[1] : ends[2]]),
-        view[ends[2] : ends[3]],
-        view[ends[3] :],
+        Packed("I", part(content, ends[0], ends[1])),
+        Packed("H", part(content, ends[1], ends[2])),
+        part(content, ends[2], ends[3]),
+        part(content, ends[3], len(content)),
     )
 
 
 def _check_spans(found: BlockMap, name: str) -> None:
     """Every span has a possible size, and together they make the image and lie in the file."""
-    if not found.packed:
+    if not len(found.packed):
         raise TargetMismatch(f"{name} has no spans.")
     if not (min(found.counts) and max(found.counts) <= MAX_SPAN_BLOCKS):
         raise TargetMismatch(f"{name} has a span of no block or of more than {MAX_SPAN_BLOCKS}.")
@@ -246,9 +296,11 @@ def _check_spans(found: BlockMap, name: str) -> None:
 def _stored(found: BlockMap) -> bool:
     """Whether each span takes as many bytes in the file as in the image."""
     short = found.blocks * BLOCK - found.whole.raw_length
-    lengths = [count * BLOCK for count in found.counts]
-    lengths[-1] -= short
-    return lengths == list(found.packed)
+    last = len(found.packed) - 1
+    return all(
+        length == count * BLOCK - (short if at == last else 0)
+        for at, (count, length) in enumerate(zip(found.counts, found.packed, strict=True))
+    )
 
 
 def _column(kind: str, numbers: Iterable[int]) -> bytes:
@@ -256,11 +308,3 @@ def _column(kind: str, numbers: Iterable[int]) -> bytes:
     if sys.byteorder == "big":
         column.byteswap()
     return column.tobytes()
-
-
-def _numbers(kind: str, view: memoryview) -> Sequence[int]:
-    column = array(kind)
-    column.frombytes(view)
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column

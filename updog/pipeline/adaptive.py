@@ -7,11 +7,12 @@ order of their costs. At the end the whole image is read back, whatever its bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from updog.blockmap import BLOCK, BlockMap, Span
+from updog.blockmap import BLOCK, BlockMap, Place, Span
 from updog.errors import CutShort, TargetMismatch
+from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
@@ -49,11 +50,12 @@ class Base:
 
     Attributes:
         medium: where to read.
-        hashes: of its blocks, from the map kept when it was installed; None to scan it.
+        hashes: of its blocks, from the map kept when it was installed (`scratch.kept_hashes`);
+            None to scan it.
     """
 
     medium: Medium
-    hashes: memoryview | None = None
+    hashes: Slices | None = None
 
 
 def install(
@@ -70,7 +72,7 @@ def install(
 
     Args:
         signed: what is known about the image.
-        blockmap: its map, from `blockmap.parse`.
+        blockmap: its map, from `scratch.receive_map`.
         source: the published file.
         medium: where to write.
         base: the active partition, if it may hold some of the content.
@@ -130,57 +132,59 @@ def _take_local(
         return
     hashes = base.hashes
     if hashes is None:
-        hashes = memoryview(scan_all(base.medium, base.medium.size))
+        hashes = scan_all(base.medium, base.medium.size)
     runs = copy_runs(blockmap, frontier, hashes)
     Copier(base.medium, medium, blockmap, frontier, counters).copy(runs)
 
 
-def wanted_spans(blockmap: BlockMap, frontier: Frontier) -> Iterator[Span]:
-    """The spans of which not every block is right."""
-    for span in blockmap.spans():
-        if 0 <= frontier.missing(span.first) < span.first + span.blocks:
-            yield span
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, and the spans that its answer holds.
+    """One request, and where the spans begin that its answer holds.
 
     Attributes:
         ranges: what to ask for.
-        spans: ascending.
+        place: its first span.
+        stop: index of the span to end before.
     """
 
     ranges: tuple[Range, ...]
-    spans: tuple[Span, ...]
+    place: Place
+    stop: int
 
 
-def requests_for(spans: Sequence[Span], *, together: bool) -> list[Request]:
-    """How to ask for spans: in stretches where much is wanted, else in a few sparse requests.
+def requests_for(blockmap: BlockMap, frontier: Frontier, *, together: bool) -> Iterator[Request]:
+    """How to ask for what is missing: in stretches where that is much, else in a few requests.
+
+    Blocks of a request that was given out may become right before the next one is made.
 
     Args:
-        spans: ascending.
+        blockmap: of the wanted image.
+        frontier: what is right already.
         together: all in one request, for a server that answers any with the whole file.
     """
-    total = sum(span.length for span in spans)
+    total = sum(length for _, length in _missing(blockmap, frontier))
     share = total if together else min(STRETCH, max(LEAST, -(-total // REQUESTS)))
-    return [
-        Request(coalesce(map(_place, group), limit=RANGES_EACH, gap=GAP), tuple(group))
-        for group in _groups(spans, share)
-    ]
+    for group in _groups(_missing(blockmap, frontier), share):
+        places = (Range(place.offset, length) for place, length in group)
+        ranges = coalesce(places, limit=RANGES_EACH, gap=GAP)
+        yield Request(ranges, group[0][0], group[-1][0].number + 1)
 
 
-def _place(span: Span) -> Range:
-    return Range(span.offset, span.length)
+def _missing(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[Place, int]]:
+    """Place and packed length of the spans of which not every block is right."""
+    begin = Place(0, 0, blockmap.start)
+    for place, count, length in blockmap.places_from(begin):
+        if frontier.missing(place.first, place.first + count) >= 0:
+            yield place, length
 
 
-def _groups(spans: Sequence[Span], share: int) -> Iterator[list[Span]]:
-    """Cut a list of spans where about `share` bytes are together."""
-    held: list[Span] = []
+def _groups(spans: Iterator[tuple[Place, int]], share: int) -> Iterator[list[tuple[Place, int]]]:
+    """Cut a row of spans where about `share` bytes are together."""
+    held: list[tuple[Place, int]] = []
     size = 0
     for span in spans:
         held.append(span)
-        size += span.length
+        size += span[1]
         if size >= share:
             yield held
             held, size = [], 0
@@ -206,6 +210,7 @@ class _Network:
         self._medium = medium
         self._frontier = frontier
         self._counters = counters
+        self._longest = max(blockmap.packed)
 
     def fetch_missing(self) -> None:
         failures = 0
@@ -223,11 +228,11 @@ class _Network:
                     raise CutShort(f"{self._name}: the server does not send what it was asked for.")
 
     def _round(self) -> None:
-        spans = list(wanted_spans(self._map, self._frontier))
-        requests = requests_for(spans, together=self._source.whole_only)
-        waiting: Channel[Request] = Channel(WORKERS)
+        together = self._source.whole_only
+        requests = requests_for(self._map, self._frontier, together=together)
+        waiting: Channel[Request] = Channel(1)
         with Crew(waiting) as crew:
-            for number in range(min(WORKERS, len(requests))):
+            for number in range(WORKERS):
                 crew.start(lambda: self._work(waiting), f"fetch-{number}")
             for request in requests:
                 waiting.put(request)
@@ -235,23 +240,29 @@ class _Network:
 
     def _work(self, waiting: Channel[Request]) -> None:
         decode = SpanDecoder(self._map, self._name).decode
-        memory = memoryview(bytearray(max(self._map.packed)))
+        memory = memoryview(bytearray(self._longest))
         for request in waiting:
-            cutter = SpanCutter(request.spans, memory)
+            cutter = SpanCutter(self._wanted(request), memory)
             for piece in self._source.fetch(request.ranges):
                 waiting.check()
                 self._counters.add(received=len(piece.data))
                 for span, packed in cutter.feed(piece):
                     self._write(span, decode(span, packed))
-                if not cutter.missing():
+                if cutter.ended:
                     break
+
+    def _wanted(self, request: Request) -> Iterator[Span]:
+        def wanted(first: int, count: int) -> bool:
+            return self._frontier.missing(first, first + count) >= 0
+
+        return self._map.spans_from(request.place, request.stop, wanted)
 
     def _write(self, span: Span, raw: memoryview) -> None:
         """Write the blocks of a span that are not right yet, consecutive ones together."""
         self._counters.add(decoded=len(raw))
         block = span.first
         end = span.first + span.blocks
-        while 0 <= (block := self._frontier.missing(block)) < end:
+        while (block := self._frontier.missing(block, end)) >= 0:
             stop = self._frontier.right(block)
             stop = end if stop < 0 else min(stop, end)
             piece = raw[(block - span.first) * BLOCK : (stop - span.first) * BLOCK]

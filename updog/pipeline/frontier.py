@@ -79,9 +79,9 @@ class Frontier:
             if self._stopped:
                 raise Stopped
 
-    def missing(self, start: int = 0) -> int:
-        """The first block from `start` on that is not right; -1 if there is none."""
-        return self._state.find(_MISSING, start)
+    def missing(self, start: int = 0, stop: int | None = None) -> int:
+        """The first block from `start` on, and before `stop`, that is not right; -1 if none is."""
+        return self._state.find(_MISSING, start, stop)
 
     def right(self, start: int = 0) -> int:
         """The first block from `start` on that is right; -1 if there is none."""

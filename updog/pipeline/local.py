@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, BlockMap
+from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.buffers import aligned
+from updog.pipeline.columns import Slices, words
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
@@ -64,45 +64,47 @@ def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters
 
 def zero_runs(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[int, int]]:
     """First block and count of each run of missing blocks that are all zero."""
-    zero = int.from_bytes(ZERO_HASH, sys.byteorder)
-    words = _words(blockmap.hashes)
-    for first, count in list(missing_runs(frontier, blockmap.blocks)):
-        at = first
-        for is_zero, group in groupby(words[first : first + count], zero.__eq__):
-            length = sum(1 for _ in group)
-            if is_zero:
-                yield at, length
-            at += length
+    for first, count in missing_runs(frontier, blockmap.blocks):
+        for start, portion in words(blockmap.hashes, first, count):
+            at = start
+            for is_zero, group in groupby(portion, ZERO_WORD.__eq__):
+                length = sum(1 for _ in group)
+                if is_zero:
+                    yield at, length
+                at += length
 
 
-def copy_runs(blockmap: BlockMap, frontier: Frontier, active: memoryview) -> Iterator[Run]:
+def copy_runs(blockmap: BlockMap, frontier: Frontier, active: Slices) -> Iterator[Run]:
     """Find the missing blocks on the active partition, by its hashes.
 
     Args:
         blockmap: of the wanted image.
-        frontier: what is right already.
+        frontier: what is right already. Blocks that were given out may be marked meanwhile.
         active: 8 bytes for each block of the active partition; not trusted.
     """
-    here = _words(active)
     for wanted in _portions(blockmap, frontier):
-        places = {word: at for at, word in enumerate(here) if word in wanted}
-        words = _words(blockmap.hashes)
-        found = ((n, places[words[n]]) for n in sorted(_flat(wanted)) if words[n] in places)
-        yield from _joined(found)
+        places: dict[int, int] = {}
+        for first, portion in words(active, 0, len(active) // HASH_LENGTH):
+            places.update((word, at) for at, word in enumerate(portion, first) if word in wanted)
+        yield from _joined(
+            sorted(
+                (block, place) for word, place in places.items() for block in _listed(wanted[word])
+            )
+        )
 
 
 def _portions(blockmap: BlockMap, frontier: Frontier) -> Iterator[dict[int, int | list[int]]]:
     """The missing blocks by hash, a bounded number at a time."""
-    words = _words(blockmap.hashes)
     held: dict[int, int | list[int]] = {}
     size = 0
-    for first, count in list(missing_runs(frontier, blockmap.blocks)):
-        for block in range(first, first + count):
-            _add(held, words[block], block)
-            size += 1
-            if size == AT_ONCE:
-                yield held
-                held, size = {}, 0
+    for first, count in missing_runs(frontier, blockmap.blocks):
+        for start, portion in words(blockmap.hashes, first, count):
+            for block, word in enumerate(portion, start):
+                _add(held, word, block)
+                size += 1
+                if size == AT_ONCE:
+                    yield held
+                    held, size = {}, 0
     if held:
         yield held
 
@@ -115,15 +117,11 @@ def _add(held: dict[int, int | list[int]], word: int, block: int) -> None:
         held[word] = [before, block]
 
 
-def _flat(held: dict[int, int | list[int]]) -> Iterator[int]:
-    for blocks in held.values():
-        if isinstance(blocks, list):
-            yield from blocks
-        else:
-            yield blocks
+def _listed(blocks: int | list[int]) -> list[int]:
+    return blocks if isinstance(blocks, list) else [blocks]
 
 
-def _joined(found: Iterator[tuple[int, int]]) -> Iterator[Run]:
+def _joined(found: Iterable[tuple[int, int]]) -> Iterator[Run]:
     run: Run | None = None
     for target, source in found:
         if run is not None and _continues(run, target, source):
@@ -140,11 +138,6 @@ def _continues(run: Run, target: int, source: int) -> bool:
     return (
         run.count < REGION and target == run.target + run.count and source == run.source + run.count
     )
-
-
-def _words(hashes: memoryview) -> memoryview:
-    whole = len(hashes) - len(hashes) % HASH_LENGTH
-    return hashes[:whole].cast("Q")
 
 
 class Copier:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from functools import partial
 from hashlib import sha256
 
-from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, BlockMap
+from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.buffers import aligned
+from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
+from updog.pipeline.scratch import Scratch
 from updog.pipeline.stages import Channel, Crew
 
 REGION = 256
 """Blocks that are read at once, 1 MiB."""
 SAMPLES = 4
 """Blocks of a region that are looked at before all of it is."""
+DENSE = 8
+"""Regions at the start that are looked at closely: that is where an interrupted run began."""
+SPREAD = 128
+"""Further regions, over the whole image, that a first look takes a block of."""
 WORKERS = 2
 
 
@@ -29,20 +37,31 @@ def hashes_of(data: memoryview) -> bytes:
 def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters: Counters) -> None:
     """Mark the blocks that are right on the inactive partition already.
 
-    A region is hashed only if one of its samples is right: another image's content there costs a
-    few small reads. Whatever an interrupted run wrote is found but for its last few blocks.
+    A first look takes few blocks: another image's content, which is the ordinary case, costs next
+    to nothing. Where that finds something, every region is sampled, and hashed if one of its
+    samples is right. Whatever an interrupted run wrote is found but for its last few blocks.
 
     Raises:
         DeviceError: the device failed.
     """
-    regions: Channel[int] = Channel(2 * WORKERS)
-    with Crew(regions) as crew:
+    first = _RegionScanner(medium, blockmap, frontier, counters)
+    regions = range(0, blockmap.blocks, REGION)
+    thorough = any(map(first.looks_right, _first_look(regions)))
+    waiting: Channel[int] = Channel(2 * WORKERS)
+    with Crew(waiting) as crew:
         for number in range(WORKERS):
             scanner = _RegionScanner(medium, blockmap, frontier, counters)
-            crew.start(partial(scanner.run, regions), f"scan-{number}")
-        for first in range(0, blockmap.blocks, REGION):
-            regions.put(first)
-        regions.close()
+            crew.start(partial(scanner.run, waiting), f"scan-{number}")
+        for region in regions:
+            if thorough or first.is_blank(region):
+                waiting.put(region)
+        waiting.close()
+
+
+def _first_look(regions: range) -> Iterator[int]:
+    """Regions at the start, and some of all others."""
+    yield from regions[:DENSE]
+    yield from regions[DENSE :: max(1, len(regions) // SPREAD)]
 
 
 class _RegionScanner:
@@ -55,28 +74,41 @@ class _RegionScanner:
         self._counters = counters
         self._buffer = aligned(REGION * BLOCK)
 
+    def looks_right(self, first: int) -> bool:
+        """Whether a sample of a region is right; zeros say nothing about what was written."""
+        return any(self._is_right(block, cut) for block, cut in self._samples(first))
+
+    def is_blank(self, first: int) -> bool:
+        """Whether a region is zero wherever it is sampled: reading tells, and spares writes."""
+        return not self._samples(first)
+
     def run(self, regions: Channel[int]) -> None:
         for first in regions:
-            count = min(REGION, self._map.blocks - first)
-            if self._promising(first, count):
-                self._hash(first, count)
+            if self.is_blank(first) or self.looks_right(first):
+                self._hash(first)
 
-    def _promising(self, first: int, count: int) -> bool:
+    def _samples(self, first: int) -> list[tuple[int, int]]:
+        """Some blocks of a region that are not zero, with their hashes as numbers."""
+        count = self._count(first)
         step = max(1, count // SAMPLES)
-        samples = [
-            n for n in range(first, first + count, step) if self._map.hash_of(n) != ZERO_HASH
-        ]
-        # Nothing but zeros where it was sampled: only reading tells, and it spares writes.
-        return not samples or any(self._is_right(block) for block in samples)
+        cuts = self._expected(first, count)
+        return [(first + at, cuts[at]) for at in range(0, count, step) if cuts[at] != ZERO_WORD]
 
-    def _is_right(self, block: int) -> bool:
+    def _expected(self, first: int, count: int) -> memoryview:
+        return self._map.hashes[first * HASH_LENGTH : (first + count) * HASH_LENGTH].cast("Q")
+
+    def _count(self, first: int) -> int:
+        return min(REGION, self._map.blocks - first)
+
+    def _is_right(self, block: int, cut: int) -> bool:
         data = read_blocks(self._medium, self._map.whole.raw_length, block, 1, self._buffer)
-        return hashes_of(data) == self._map.hash_of(block)
+        return int.from_bytes(hashes_of(data), sys.byteorder) == cut
 
-    def _hash(self, first: int, count: int) -> None:
+    def _hash(self, first: int) -> None:
+        count = self._count(first)
         data = read_blocks(self._medium, self._map.whole.raw_length, first, count, self._buffer)
         found = memoryview(hashes_of(data)).cast("Q")
-        expected = self._map.hashes[first * HASH_LENGTH : (first + count) * HASH_LENGTH].cast("Q")
+        expected = self._expected(first, count)
         if found == expected:
             self._keep(first, count, len(data))
             return
@@ -97,14 +129,15 @@ def read_blocks(
     return medium.read(offset, min(count * BLOCK, length - offset), buffer)
 
 
-def scan_all(medium: Medium, length: int) -> bytes:
+def scan_all(medium: Medium, length: int) -> Slices:
     """The cut hashes of everything up to `length`, where no map of it was kept.
 
     Raises:
         DeviceError: the device failed.
+        StorageError: there is no room for them.
     """
     blocks = length // BLOCK
-    found = bytearray(blocks * HASH_LENGTH)
+    found = Scratch()
     regions: Channel[int] = Channel(2 * WORKERS)
 
     def work() -> None:
@@ -112,7 +145,7 @@ def scan_all(medium: Medium, length: int) -> bytes:
         for first in regions:
             count = min(REGION, blocks - first)
             data = medium.read(first * BLOCK, count * BLOCK, buffer)
-            found[first * HASH_LENGTH : (first + count) * HASH_LENGTH] = hashes_of(data)
+            found.write(first * HASH_LENGTH, hashes_of(data))
 
     with Crew(regions) as crew:
         for number in range(WORKERS):
@@ -120,4 +153,4 @@ def scan_all(medium: Medium, length: int) -> bytes:
         for first in range(0, blocks, REGION):
             regions.put(first)
         regions.close()
-    return bytes(found)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from updog.blockmap import Span
 from updog.pipeline.multipart import Piece
@@ -16,15 +16,16 @@ class SpanCutter:
         memory: as large as the longest of them; may be used again for the next cutter.
     """
 
-    def __init__(self, wanted: Sequence[Span], memory: memoryview) -> None:
-        self._wanted = wanted
-        self._next = 0
+    def __init__(self, wanted: Iterable[Span], memory: memoryview) -> None:
+        self._wanted = iter(wanted)
+        self._next = next(self._wanted, None)
         self._memory = memory
         self._held = 0
 
-    def missing(self) -> Sequence[Span]:
-        """What has not been given out yet."""
-        return self._wanted[self._next :]
+    @property
+    def ended(self) -> bool:
+        """Whether every span has been given out."""
+        return self._next is None
 
     def feed(self, piece: Piece) -> Iterator[tuple[Span, memoryview]]:
         """Take bytes with their place; they ascend, apart from gaps.
@@ -36,8 +37,7 @@ class SpanCutter:
             Spans as they are stored, each valid until the next one is asked for.
         """
         offset, data = piece.offset, memoryview(piece.data)
-        while self._next < len(self._wanted):
-            span = self._wanted[self._next]
+        while (span := self._next) is not None:
             reached = span.offset + self._held
             if offset > reached or offset + len(data) <= reached:
                 return
@@ -47,5 +47,5 @@ class SpanCutter:
             if self._held < span.length:
                 return
             self._held = 0
-            self._next += 1
+            self._next = next(self._wanted, None)
             yield span, self._memory[: span.length]

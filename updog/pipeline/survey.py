@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from updog.blockmap import BLOCK, BlockMap
-from updog.pipeline.adaptive import requests_for, wanted_spans
+from updog.pipeline.adaptive import requests_for
+from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
@@ -12,7 +13,7 @@ from updog.pipeline.plan import Survey
 from updog.pipeline.scan import find_right
 
 
-def survey(blockmap: BlockMap, inactive: Medium | None, active: memoryview | None) -> Survey:
+def survey(blockmap: BlockMap, inactive: Medium | None, active: Slices | None) -> Survey:
     """Look at both partitions through the eyes of a map.
 
     Args:
@@ -33,7 +34,8 @@ def survey(blockmap: BlockMap, inactive: Medium | None, active: memoryview | Non
     for run in copy_runs(blockmap, frontier, active) if active is not None else ():
         frontier.mark(run.target, run.count)
         copied += run.count * BLOCK
-    spans = list(wanted_spans(blockmap, frontier))
-    requests = requests_for(spans, together=False)
-    fetched = sum(item.length for request in requests for item in request.ranges)
-    return Survey(fetched, written, copied, len(requests))
+    fetched = requests = 0
+    for request in requests_for(blockmap, frontier, together=False):
+        fetched += sum(item.length for item in request.ranges)
+        requests += 1
+    return Survey(fetched, written, copied, requests)

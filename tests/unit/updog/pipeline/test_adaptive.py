@@ -12,7 +12,9 @@ from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
 from updog.blockmap import BLOCK, BlockMap, parse
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.adaptive import Base, MisledError, install, requests_for
+from updog.pipeline.columns import Slices
 from updog.pipeline.facts import Done, Way
+from updog.pipeline.frontier import Frontier
 from updog.pipeline.multipart import Piece
 from updog.pipeline.ranges import Range
 from updog.pipeline.source import RangeSource
@@ -37,7 +39,7 @@ def put(
     disk: Path,
     *,
     active: Path | None = None,
-    hashes: memoryview | None = None,
+    hashes: Slices | None = None,
     source: RangeSource | None = None,
 ) -> Done:
     with medium(disk) as target:
@@ -233,13 +235,38 @@ def test_a_server_that_sends_nothing_is_given_up(tmp_path: Path, new: Published)
         put(new, disk, source=Silent(new.packed))
 
 
-def test_a_sparse_fetch_takes_few_requests_with_short_headers(new: Published) -> None:
-    spans = list(new.blockmap.spans())[::2]
-    requests = requests_for(spans, together=False)
+def every_other_span(new: Published) -> Frontier:
+    frontier = Frontier(new.blockmap.blocks)
+    for span in list(new.blockmap.spans())[1::2]:
+        frontier.mark(span.first, span.blocks)
+    return frontier
+
+
+def test_a_sparse_fetch_takes_few_requests_that_hold_every_missing_span(new: Published) -> None:
+    frontier = every_other_span(new)
+    requests = list(requests_for(new.blockmap, frontier, together=False))
     assert len(requests) <= 10
-    assert [span for request in requests for span in request.spans] == spans
+    found = [
+        span
+        for request in requests
+        for span in new.blockmap.spans_from(
+            request.place, request.stop, lambda first, _count: not frontier.is_right(first)
+        )
+    ]
+    assert found == list(new.blockmap.spans())[::2]
+
+
+def test_requests_name_every_byte_of_their_spans(new: Published) -> None:
+    frontier = every_other_span(new)
+    asked = [
+        item
+        for request in requests_for(new.blockmap, frontier, together=False)
+        for item in request.ranges
+    ]
+    for span in list(new.blockmap.spans())[::2]:
+        assert any(one.offset <= span.offset <= one.end - span.length for one in asked)
 
 
 def test_a_server_without_ranges_is_asked_once(new: Published) -> None:
-    spans = list(new.blockmap.spans())
-    assert len(requests_for(spans, together=True)) == 1
+    frontier = Frontier(new.blockmap.blocks)
+    assert len(list(requests_for(new.blockmap, frontier, together=True))) == 1
