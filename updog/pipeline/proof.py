@@ -2,7 +2,8 @@
 
 It follows the writers at a distance: O_DIRECT writes are past the page cache when they return, so
 reading them again asks the device itself. Where only the page cache can be written, it waits for
-the flush at the end, after which the cached pages are dropped before each read.
+the flush at the end, after which the cached pages are dropped before each read. One thread reads
+while another hashes: what is left when the last byte is written is what everybody waits for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from updog.errors import TargetMismatch
 from updog.pipeline.buffers import PIECE, aligned
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
+from updog.pipeline.stages import Channel, Crew
+
+_BUFFERS = 2
 
 
 class Proof:
@@ -37,12 +41,30 @@ class Proof:
             Stopped: the work was given up.
             DeviceError: the device failed.
         """
-        buffer = aligned(PIECE)
+        filled: Channel[tuple[memoryview, memoryview]] = Channel(_BUFFERS)
+        free: Channel[memoryview] = Channel(_BUFFERS)
+        with Crew(filled, free) as crew:
+            for _ in range(_BUFFERS):
+                free.put(aligned(PIECE))
+            crew.start(lambda: self._read(free, filled), "read-back")
+            for data, buffer in filled:
+                self._digest.update(data)
+                self.length += len(data)
+                free.put(buffer)
+
+    def _read(
+        self, free: Channel[memoryview], filled: Channel[tuple[memoryview, memoryview]]
+    ) -> None:
         if not self._medium.past_cache:
             self._frontier.wait_finished()
-        while count := self._frontier.wait(self.length, PIECE):
-            self._digest.update(self._medium.read(self.length, count, buffer))
-            self.length += count
+        offset = 0
+        for buffer in free:
+            count = self._frontier.wait(offset, PIECE)
+            if not count:
+                break
+            filled.put((self._medium.read(offset, count, buffer), buffer))
+            offset += count
+        filled.close()
 
     def hex(self) -> str:
         """The digest of everything that was read."""
