@@ -46,7 +46,7 @@ def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters:
     """
     first = _RegionScanner(medium, blockmap, frontier, counters)
     regions = range(0, blockmap.blocks, REGION)
-    thorough = any(map(first.looks_right, _first_look(regions)))
+    thorough = any(first.looks_right(at, most) for at, most in _first_look(regions))
     waiting: Channel[int] = Channel(2 * WORKERS)
     with Crew(waiting) as crew:
         for number in range(WORKERS):
@@ -58,10 +58,12 @@ def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters:
         waiting.close()
 
 
-def _first_look(regions: range) -> Iterator[int]:
-    """Regions at the start, and some of all others."""
-    yield from regions[:DENSE]
-    yield from regions[DENSE :: max(1, len(regions) // SPREAD)]
+def _first_look(regions: range) -> Iterator[tuple[int, int]]:
+    """Regions at the start, and a block each of some others."""
+    for first in regions[:DENSE]:
+        yield first, SAMPLES
+    for first in regions[DENSE :: max(1, len(regions) // SPREAD)]:
+        yield first, 1
 
 
 class _RegionScanner:
@@ -74,9 +76,9 @@ class _RegionScanner:
         self._counters = counters
         self._buffer = aligned(REGION * BLOCK)
 
-    def looks_right(self, first: int) -> bool:
+    def looks_right(self, first: int, most: int = SAMPLES) -> bool:
         """Whether a sample of a region is right; zeros say nothing about what was written."""
-        return any(self._is_right(block, cut) for block, cut in self._samples(first))
+        return any(self._is_right(block, cut) for block, cut in self._samples(first)[:most])
 
     def is_blank(self, first: int) -> bool:
         """Whether a region is zero wherever it is sampled: reading tells, and spares writes."""
