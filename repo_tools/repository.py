@@ -25,10 +25,14 @@ from repo_tools import edits, root, storage
 from repo_tools.draft import Draft, Edition, checked_name, image_names
 from repo_tools.errors import NotARepository
 from repo_tools.keyring import KeyRing
+from repo_tools.packing import Packing
 from repo_tools.root import LIFETIME, RootPlan, SignedRoot
+from repo_tools.shortcutmaking import Made, Report, Workshop, before, drafted
+from repo_tools.shortcuts import map_name
 from repo_tools.signing import ONLINE_ROLES, Signers
 from updog.errors import UsageError
 from updog.manifest import Images, Manifest, Migrations, Update
+from updog.pipeline.formats import Format
 from updog.version import Version
 from waves.schedule import Schedule
 
@@ -40,6 +44,9 @@ class NewUpdate:
     Attributes:
         boot: image file, raw or ``.lz4``; so are ``root`` and ``hash``.
         max_version: highest version that hosts may run; None: see `edits.add`.
+        format: how raw images are packed; only our own clients can read zstd.
+        blockmap: whether the images get block maps, where that is possible.
+        delta_from: releases of the draft from which deltas are made.
     """
 
     edition: Edition
@@ -48,14 +55,28 @@ class NewUpdate:
     root: Path
     hash: Path
     max_version: Version | None = None
+    format: Format = Format.LZ4
+    blockmap: bool = True
+    delta_from: tuple[Version, ...] = ()
+
+
+def quiet(_message: str) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository that exists; make one with `init`, find one with `open`."""
+    """A repository that exists; make one with `init`, find one with `open`.
+
+    Attributes:
+        folder: of everything.
+        keys: folder of the private keys.
+        rehearse: told what would be done, if nothing shall be written; None: write.
+    """
 
     folder: Path
     keys: Path
+    rehearse: Callable[[str], None] | None = None
 
     @classmethod
     def init(
@@ -75,12 +96,19 @@ class Repository:
         return repository
 
     @classmethod
-    def open(cls, folder: Path, *, keys: Path | None = None) -> Repository:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        keys: Path | None = None,
+        rehearse: Callable[[str], None] | None = None,
+    ) -> Repository:
         """The repository in ``folder``.
 
         Args:
             folder: as given to `init`.
             keys: folder of the private keys when they lie elsewhere.
+            rehearse: see the attribute.
 
         Raises:
             NotARepository: there is none.
@@ -89,7 +117,7 @@ class Repository:
             raise NotARepository(
                 f"{folder} holds no repository.", hint=f"Make one with: updog-repo init {folder}"
             )
-        return cls(folder, keys or folder / "keys")
+        return cls(folder, keys or folder / "keys", rehearse)
 
     @property
     def roots(self) -> Path:
@@ -118,6 +146,10 @@ class Repository:
         Raises:
             PublisherBusy: one is at work already.
         """
+        if self.rehearse is not None:
+            # What is written in one step can be read at any time; a lock would disturb others.
+            yield
+            return
         with storage.exclusive(self.folder / "lock"):
             yield
 
@@ -148,7 +180,7 @@ class Repository:
 
     def draft(self, edition: Edition) -> Draft:
         """The draft of an edition, which may be empty."""
-        return Draft(edition, edition.below(self.drafts))
+        return Draft(edition, edition.below(self.drafts), self.rehearse)
 
     def signers(self, newest: Root) -> Signers:
         """The online keys at hand: those of ``keys.toml``, or of the folder of keys.
@@ -191,24 +223,81 @@ class Repository:
             storage.make_folder(repository.published)
         return taken
 
-    def add_update(self, new: NewUpdate) -> Update:
+    def add_update(self, new: NewUpdate, *, report: Report = quiet) -> Update:
         """Stage the three images of a release and add it to the draft.
+
+        Args:
+            new: the release.
+            report: told which block maps and deltas could not be made, and why.
 
         Raises:
             ImageError: an image cannot be published.
             DraftError: one of their names is in use for other bytes.
-            UsageError: two images with one name.
+            UsageError: two images with one name, or no release to make a delta from.
         """
         update = _update_of(new)
         with self.locked():
             draft = self.draft(new.edition)
-            before = draft.manifest()
+            manifest = draft.manifest()
             # Edited first: a refusal should not cost the time of compressing the images.
-            after = edits.add(before, update, max_version=new.max_version)
-            frozen = [name for existing in before.updates for name in image_names(existing)]
-            draft.stage((new.boot, new.root, new.hash), frozen)
+            after = edits.add(manifest, update, max_version=new.max_version)
+            bases = [drafted(manifest, version) for version in new.delta_from]
+            workshop = Workshop(draft, self.published_targets, report)
+            self._stage(workshop, new, manifest)
+            if self.rehearse is None:
+                for base in bases:
+                    workshop.make_deltas(update, workshop.files_of(base))
             draft.save(after)
         return next(made for made in after.updates if made.version == new.version)
+
+    def _stage(self, workshop: Workshop, new: NewUpdate, manifest: Manifest) -> None:
+        """Bring the images of a release into their published form, with their maps."""
+        images = new.boot, new.root, new.hash
+        names = [checked_name(source, new.format) for source in images]
+        frozen = [name for existing in manifest.updates for name in image_names(existing)]
+        earlier = before(manifest, new.version) if new.format is Format.ZSTD else None
+        files = workshop.files_of(earlier) if earlier and self.rehearse is None else ()
+        with workshop.raw(files) as raw:
+            bases = {image: [old.path] for image, old in zip(images, raw, strict=False)}
+            maps = workshop.draft.stage(images, frozen, Packing(new.format, bases))
+        if self.rehearse is not None:
+            return
+        if new.blockmap:
+            workshop.map_images(names, maps)
+        else:
+            workshop.draft.shortcuts.forget(map(map_name, names))
+
+    def make_delta(
+        self,
+        edition: Edition,
+        version: Version,
+        base: Version | tuple[Path, Path, Path],
+        *,
+        report: Report = quiet,
+    ) -> tuple[Made, ...]:
+        """Make the deltas that lead to a drafted release from an earlier one.
+
+        Args:
+            edition: whose draft.
+            version: of the release to which they lead.
+            base: another release of the draft; or boot, root and hash image of any release.
+            report: told which of the three would not be worth it.
+
+        Raises:
+            UsageError: the draft has no such release, or both are the same.
+            ImageError: an image cannot be used, or the base has no dm-verity root hash.
+            DraftError: a file is gone from the draft, or there is such a delta from other images.
+        """
+        with self.locked():
+            draft = self.draft(edition)
+            manifest = draft.manifest()
+            update = drafted(manifest, version)
+            workshop = Workshop(draft, self.published_targets, report)
+            if isinstance(base, Version):
+                if base == version:
+                    raise UsageError(f"A delta from {base} to itself would be of no use.")
+                base = workshop.files_of(drafted(manifest, base))
+            return workshop.make_deltas(update, base)
 
     def remove_update(self, edition: Edition, version: Version) -> None:
         """Take a release out of the draft, and its images with it unless another one uses them."""
@@ -260,7 +349,7 @@ class Repository:
 
 
 def _update_of(new: NewUpdate) -> Update:
-    names = [checked_name(source) for source in (new.boot, new.root, new.hash)]
+    names = [checked_name(source, new.format) for source in (new.boot, new.root, new.hash)]
     if len(set(names)) < len(names):
         raise UsageError(
             f"The three images need three names; they are {', '.join(names)}.",

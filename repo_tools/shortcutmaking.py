@@ -86,6 +86,9 @@ class Workshop:
     @contextmanager
     def raw(self, files: Sequence[Path]) -> Iterator[list[Raw]]:
         """Decode the files of a release for the length of the block."""
+        if not files:
+            yield []
+            return
         folder = self.draft.shortcuts.folder
         storage.make_folder(folder)
         storage.sweep(folder)
