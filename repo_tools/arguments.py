@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
+from repo_tools import deltacommand
 from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
 from repo_tools.release import command as release
@@ -146,4 +147,8 @@ def _own_version() -> str:
 
 
 # Features that bring their own commands: each adds them to the parser.
-FEATURES: tuple[Callable[[Commands], None], ...] = (ceremony.add, release.add)
+FEATURES: tuple[Callable[[Commands], None], ...] = (
+    ceremony.add,
+    deltacommand.add,
+    release.add,
+)

@@ -21,7 +21,8 @@ from repo_tools.release.images import Image, Seen, look_at
 from repo_tools.release.judge import Case, Expected, judge
 from repo_tools.release.names import Part, ReleaseName
 from repo_tools.release.room import Room
-from repo_tools.repository import NewUpdate, Repository
+from repo_tools.repository import NewUpdate, Repository, quiet
+from repo_tools.shortcutmaking import Report
 from updog import migrations
 from updog.errors import MigrationError, UsageError
 from updog.manifest import Manifest, Update
@@ -84,13 +85,16 @@ def look(new: NewUpdate, claims: Claims | None = None) -> Looked:
     return Looked(new, seen, worst_first([*seen.findings, *judge(case)]))
 
 
-def add(repository: Repository, looked: Looked, *, unchecked: bool = False) -> Update:
+def add(
+    repository: Repository, looked: Looked, *, unchecked: bool = False, report: Report = quiet
+) -> Update:
     """Stage the images of a release and add it to the draft.
 
     Args:
         repository: whose draft.
         looked: the release.
         unchecked: add it whatever was found.
+        report: told which block maps and deltas could not be made.
 
     Raises:
         ImageError: an error was found, or an image cannot be published at all; nothing was added.
@@ -103,7 +107,7 @@ def add(repository: Repository, looked: Looked, *, unchecked: bool = False) -> U
         raise ImageError(
             f"{new.edition} {new.version} cannot be a release:{listed}", hint=UNCHECKED_HINT
         )
-    update = repository.add_update(looked.new)
+    update = repository.add_update(looked.new, report=report)
     if repository.rehearse is None:
         _check_unchanged(repository, looked, update)
     return update

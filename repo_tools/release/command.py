@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from repo_tools import commandline
 from repo_tools.commandline import Commands, dry_run_flag, release_flags
 from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.deltacommand import shortcut_flags, with_shortcuts
 
 if TYPE_CHECKING:
     from repo_tools.findings import Finding
@@ -41,7 +42,8 @@ def add(commands: Commands) -> None:
 
 
 def check_flags(command: argparse.ArgumentParser) -> None:
-    """Add the flags of the checks, which ``add-update`` has too."""
+    """Add the flags of the checks, maps and deltas, which ``add-update`` has too."""
+    shortcut_flags(command)
     command.add_argument(
         "--root-hash", metavar="HEX", type=_root_hash, help="root hash as the build told it"
     )
@@ -98,14 +100,14 @@ def add_checked(
     from repo_tools.release.add import add as add_release
     from repo_tools.release.add import look
 
-    looked = look(new, _claims(arguments))
+    looked = look(with_shortcuts(new, arguments), _claims(arguments))
     if brought is not None:
         before = repository.draft(new.edition).manifest()
         found = worst_first([*looked.findings, *brought.findings(new, before)])
         looked = replace(looked, findings=found)
     told = looked.findings if arguments.unchecked else looked.findings[len(looked.errors) :]
     _tell(told)
-    update = add_release(repository, looked, unchecked=arguments.unchecked)
+    update = add_release(repository, looked, unchecked=arguments.unchecked, report=say)
     if brought is not None:
         repository.set_migrations([new.edition], brought.release.migrations, brought.sources)
     say(f"Added to the draft, with {update.max_version} as the highest version; not published yet.")
