@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,3 +101,12 @@ class Ceremony:
         self.root("remove-key", role, old)
         self.root("add-key", role, self.online / f"{role}.pem")
         return old
+
+
+@dataclass(frozen=True)
+class Apart(Ceremony):
+    """The same with a process for each command, as a library that is loaded once may need."""
+
+    def run(self, *words: str | Path) -> int:
+        command = [sys.executable, "-m", "repo_tools.cli", *map(str, words)]
+        return subprocess.run(command, check=False).returncode

@@ -135,7 +135,7 @@ def test_a_version_cannot_be_skipped(
     body = tree(ceremony.draft)
     body["signed"]["version"] = 3
     ceremony.draft.write_text(json.dumps(body))
-    words = ["--key", ceremony.key("alice"), "--yes", "--last", ceremony.repository]
+    words = ("--key", ceremony.key("alice"), "--yes", "--last", ceremony.repository)
     assert "not 2" in fails(ceremony, capsys, "root", "sign", ceremony.draft, *words)
     said = fails(ceremony, capsys, "root", "accept", ceremony.repository, ceremony.draft)
     assert "the next of this repository is 2" in said
