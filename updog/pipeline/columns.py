@@ -11,7 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, overload
+from typing import Protocol
 
 WINDOW = 1 << 16
 """Bytes that are read at once."""
@@ -37,10 +37,8 @@ class Numbers(Protocol):
     def __iter__(self) -> Iterator[int]:
         """Go through all of them."""
 
-    @overload
-    def __getitem__(self, place: slice, /) -> Iterable[int]: ...
-    @overload
-    def __getitem__(self, place: int, /) -> int: ...
+    def __getitem__(self, place: slice, /) -> Iterable[int]:
+        """Consecutive ones, of step 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +93,9 @@ class Packed:
         for window in windows(self.content):
             yield from _numbers(self.kind, window)
 
-    @overload
-    def __getitem__(self, place: slice, /) -> Packed: ...
-    @overload
-    def __getitem__(self, place: int, /) -> int: ...
-    def __getitem__(self, place: slice | int, /) -> Packed | int:
-        """One number, or consecutive ones, which are not read yet."""
+    def __getitem__(self, place: slice, /) -> Packed:
+        """Consecutive numbers, which are not read yet."""
         size = array(self.kind).itemsize
-        if isinstance(place, int):
-            return _numbers(self.kind, self.content[place * size : (place + 1) * size])[0]
         first, stop, _ = place.indices(len(self))
         return Packed(self.kind, part(self.content, first * size, max(first, stop) * size))
 

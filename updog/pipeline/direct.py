@@ -20,10 +20,7 @@ from partitions.device import Device
 from partitions.deviceerrors import reporting
 from partitions.errors import DeviceTooSmall
 from updog.pipeline.buffers import ALIGNMENT, aligned, round_up
-
-PACE = 32 << 20
-"""Through the page cache: bytes after which they are pushed out, so that the last flush is
-short."""
+from updog.pipeline.writeback import WriteBack
 
 
 class Medium(Protocol):
@@ -69,29 +66,40 @@ def open_medium(io: BlockIO, extent: Extent, access: Access) -> Iterator[Medium]
         extent: what `io` was opened from.
         access: how it was opened.
     """
-    descriptor = _direct_descriptor(io, extent, access)
-    if descriptor is None:
-        yield CachedMedium(io)
-        return
+    direct = _direct_descriptor(io, extent, access)
+    cached = _second_descriptor(io, extent, access) if direct is None else None
     try:
-        yield DirectMedium(io, descriptor, extent.offset)
+        if direct is not None:
+            yield DirectMedium(io, direct, extent.offset)
+        elif cached is not None:
+            yield CachedMedium(io, WriteBack(cached, extent.offset, io.flush))
+        else:
+            yield CachedMedium(io)
     finally:
-        os.close(descriptor)
+        for descriptor in (direct, cached):
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def _direct_descriptor(io: BlockIO, extent: Extent, access: Access) -> int | None:
-    if not isinstance(io, Device) or extent.offset % ALIGNMENT:
+    if extent.offset % ALIGNMENT:
         return None
-    # Without O_EXCL: `io` holds the device already, and this process may share it with itself.
-    flags = os.O_CLOEXEC | os.O_DIRECT | (os.O_RDONLY if access is Access.READ else os.O_RDWR)
-    try:
-        descriptor = os.open(extent.path, flags)
-    except OSError:
-        return None
-    if _usable(descriptor, extent.offset, io.size):
+    descriptor = _second_descriptor(io, extent, access, os.O_DIRECT)
+    if descriptor is None or _usable(descriptor, extent.offset, io.size):
         return descriptor
     os.close(descriptor)
     return None
+
+
+def _second_descriptor(io: BlockIO, extent: Extent, access: Access, mode: int = 0) -> int | None:
+    if not isinstance(io, Device):
+        return None
+    # Without O_EXCL: `io` holds the device already, and this process may share it with itself.
+    flags = os.O_CLOEXEC | mode | (os.O_RDONLY if access is Access.READ else os.O_RDWR)
+    try:
+        return os.open(extent.path, flags)
+    except OSError:
+        return None
 
 
 def _usable(descriptor: int, offset: int, size: int) -> bool:
@@ -152,24 +160,28 @@ class DirectMedium:
 
 
 class CachedMedium:
-    """See `Medium`: everything through the BlockIO, one thread at a time."""
+    """See `Medium`: everything through the BlockIO, one thread at a time.
+
+    Args:
+        io: the device.
+        write_back: keeps the writes on their way; None where `io` is not backed by the kernel.
+    """
 
     past_cache = False
 
-    def __init__(self, io: BlockIO) -> None:
+    def __init__(self, io: BlockIO, write_back: WriteBack | None = None) -> None:
         self.size = io.size
         self._io = io
+        self._write_back = write_back
         self._lock = threading.Lock()
-        self._unflushed = 0
 
     def write(self, offset: int, data: memoryview) -> None:
         """See `Medium`."""
         with self._lock:
             self._io.pwrite(offset, data)
-            self._unflushed += len(data)
-            if self._unflushed >= PACE:
-                self._io.flush()
-                self._unflushed = 0
+            if self._write_back is not None:
+                with reporting(self._io.path, "write to"):
+                    self._write_back.wrote(offset, len(data))
 
     def read(self, offset: int, length: int, buffer: memoryview) -> memoryview:
         """See `Medium`."""
@@ -181,7 +193,8 @@ class CachedMedium:
         """See `Medium`."""
         with self._lock:
             self._io.flush()
-            self._unflushed = 0
+            if self._write_back is not None:
+                self._write_back.forget()
 
 
 def _check_bounds(io: BlockIO, offset: int, length: int) -> None:

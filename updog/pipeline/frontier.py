@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 from updog.blockmap import BLOCK, BLOCK_SHIFT, blocks_in
 from updog.pipeline.stages import Stopped
 
-_MISSING, _RIGHT = b"\0", b"\1"
+_BITS = 8
+_ALL = 0xFF
+_SOME_MISSING, _SOME_RIGHT = re.compile(rb"[^\xff]"), re.compile(rb"[^\0]")
 
 
 class Frontier:
@@ -18,7 +21,8 @@ class Frontier:
     """
 
     def __init__(self, blocks: int) -> None:
-        self._state = bytearray(blocks)
+        # A bit for each block: with a byte, a large image would show in the memory that is used.
+        self._state = bytearray(-(-blocks // _BITS))
         self._blocks = blocks
         self._length: int | None = None
         self._edge = 0
@@ -28,9 +32,9 @@ class Frontier:
     def mark(self, first: int, count: int) -> None:
         """Blocks are right now."""
         with self._changed:
-            self._state[first : first + count] = _RIGHT * count
+            self._set(first, first + count)
             if first <= self._edge < first + count:
-                found = self._state.find(_MISSING, first + count)
+                found = self._find(first + count, self._blocks, right=False)
                 self._edge = self._blocks if found < 0 else found
                 self._changed.notify_all()
 
@@ -81,16 +85,42 @@ class Frontier:
 
     def missing(self, start: int = 0, stop: int | None = None) -> int:
         """The first block from `start` on, and before `stop`, that is not right; -1 if none is."""
-        return self._state.find(_MISSING, start, stop)
+        return self._find(start, self._blocks if stop is None else stop, right=False)
 
     def right(self, start: int = 0) -> int:
         """The first block from `start` on that is right; -1 if there is none."""
-        return self._state.find(_RIGHT, start)
+        return self._find(start, self._blocks, right=True)
 
     def is_right(self, block: int) -> bool:
         """Whether one block is right."""
-        return bool(self._state[block])
+        return bool(self._state[block // _BITS] >> block % _BITS & 1)
 
     def count_missing(self) -> int:
         """How many blocks are not right."""
-        return self._state.count(_MISSING)
+        return self._blocks - int.from_bytes(self._state).bit_count()
+
+    def _set(self, first: int, stop: int) -> None:
+        stop = min(stop, self._blocks)
+        low, high = -(-first // _BITS), stop // _BITS
+        if low <= high:
+            self._state[low:high] = b"\xff" * (high - low)
+        for block in (
+            *range(first, min(low * _BITS, stop)),
+            *range(max(high * _BITS, first), stop),
+        ):
+            self._state[block // _BITS] |= 1 << block % _BITS
+
+    def _find(self, start: int, stop: int, *, right: bool) -> int:
+        """The first block of a kind between two; -1 if there is none."""
+        place = start // _BITS
+        unlike = _SOME_RIGHT if right else _SOME_MISSING
+        while found := unlike.search(self._state, place, -(-stop // _BITS)):
+            place = found.start()
+            bits = self._state[place] if right else self._state[place] ^ _ALL
+            if place == start // _BITS:
+                bits = bits >> start % _BITS << start % _BITS
+            if bits:
+                block = place * _BITS + (bits & -bits).bit_length() - 1
+                return block if block < stop else -1
+            place += 1
+        return -1

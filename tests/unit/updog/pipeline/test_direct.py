@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -8,8 +9,9 @@ from partitions.blockio import Access, Extent
 from partitions.device import open_device
 from partitions.errors import DeviceTooSmall
 from tests.fakes.images import medium
-from updog.pipeline.buffers import ALIGNMENT, Comparer, aligned
-from updog.pipeline.direct import PACE, CachedMedium, DirectMedium, open_medium
+from updog.pipeline.buffers import ALIGNMENT, PIECE, Comparer, aligned
+from updog.pipeline.direct import CachedMedium, DirectMedium, open_medium
+from updog.pipeline.writeback import BATCH
 
 
 @pytest.fixture
@@ -77,14 +79,29 @@ def test_a_window_that_begins_in_mid_block_goes_through_the_cache(disk: Path) ->
     assert disk.read_bytes()[512:612] == b"\x07" * 100
 
 
-def test_through_the_cache_much_is_flushed_on_the_way(tmp_path: Path) -> None:
+def test_through_the_cache_much_is_written_and_read_back(tmp_path: Path) -> None:
     path = tmp_path / "large"
+    length = 3 * BATCH
     with path.open("wb") as file:
-        file.truncate(PACE + 512)
+        file.truncate(length + 512)
     extent = Extent(path, 512)
+    content = Random(1).randbytes(length)
     with open_device(extent, Access.WRITE) as io, open_medium(io, extent, Access.WRITE) as target:
-        target.write(0, memoryview(bytes(PACE)))
+        assert isinstance(target, CachedMedium)
+        for at in range(0, length, PIECE):
+            target.write(at, memoryview(content)[at : at + PIECE])
         target.flush()
+        assert bytes(target.read(PIECE, PIECE, aligned())) == content[PIECE : 2 * PIECE]
+    assert path.read_bytes()[512:] == content
+
+
+def test_no_descriptor_is_left_open(disk: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for offset in (0, 512):
+        extent = Extent(disk, offset)
+        with open_device(extent, Access.WRITE) as io, open_medium(io, extent, Access.WRITE):
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_device_smaller_than_a_block_goes_through_the_cache(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from updog.blockmap import BLOCK
 from updog.pipeline.frontier import Frontier
@@ -56,3 +58,25 @@ def test_gaps_and_their_ends_are_found() -> None:
     assert frontier.count_missing() == 4
     frontier.mark(0, 6)
     assert frontier.missing() == -1
+
+
+@given(
+    st.integers(1, 70),
+    st.lists(st.tuples(st.integers(0, 69), st.integers(1, 30)), max_size=6),
+)
+@settings(max_examples=150, deadline=None)
+def test_it_remembers_exactly_what_was_marked(blocks: int, marks: list[tuple[int, int]]) -> None:
+    frontier, expected = Frontier(blocks), [False] * blocks
+    for place, length in marks:
+        first = min(place, blocks - 1)
+        count = min(length, blocks - first)
+        frontier.mark(first, count)
+        expected[first : first + count] = [True] * count
+    assert [frontier.is_right(block) for block in range(blocks)] == expected
+    assert frontier.count_missing() == expected.count(False)
+    for start in range(blocks + 1):
+        for stop in {start, min(start + 1, blocks), min(start + 9, blocks), blocks}:
+            gaps = [block for block in range(start, stop) if not expected[block]]
+            assert frontier.missing(start, stop) == (gaps[0] if gaps else -1)
+        right = [block for block in range(start, blocks) if expected[block]]
+        assert frontier.right(start) == (right[0] if right else -1)
