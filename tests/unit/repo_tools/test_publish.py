@@ -73,8 +73,11 @@ def test_first_publish_has_the_layout_of_upstream(repository: Repository) -> Non
     assert {name.split(".", 1)[1] for name in names - metadata} == {
         "manifest.json",
         "os-1.1.0-boot.ext4.lz4",
+        "os-1.1.0-boot.ext4.lz4.blockmap",
         "os-1.1.0-root.ext4.lz4",
+        "os-1.1.0-root.ext4.lz4.blockmap",
         "os-1.1.0-root.verity.lz4",
+        "os-1.1.0-root.verity.lz4.blockmap",
     }
 
 
@@ -105,7 +108,11 @@ def test_images_tell_what_they_decode_to(repository: Repository) -> None:
     entry = signed(repository, "1.targets.json")["targets"]["os-1.1.0-root.ext4.lz4"]
     raw = image_bytes("os-1.1.0-root.ext4")
     assert entry["custom"] == {
-        "updog": {"raw_length": len(raw), "raw_sha256": sha256(raw).hexdigest()}
+        "updog": {
+            "raw_length": len(raw),
+            "raw_sha256": sha256(raw).hexdigest(),
+            "format": "lz4",
+        }
     }
 
 
