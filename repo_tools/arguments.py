@@ -10,6 +10,7 @@ from pathlib import Path
 from repo_tools import deltacommand
 from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
+from repo_tools.planning import command as planning
 from repo_tools.release import command as release
 
 _EPILOG = """\
@@ -151,4 +152,5 @@ FEATURES: tuple[Callable[[Commands], None], ...] = (
     ceremony.add,
     deltacommand.add,
     release.add,
+    planning.add,
 )

@@ -1,0 +1,1 @@
+"""``updog-repo waves``: looking at a rollout before anything is signed."""
