@@ -15,8 +15,6 @@ from typing import BinaryIO
 
 from lz4 import frame
 
-from partitions.verity import BLOCK as HASH_BLOCK
-from partitions.verity import VerityError, read_root_hash
 from repo_tools.errors import ImageError
 from updog.errors import TargetMismatch
 from updog.pipeline.formats import Format
@@ -25,8 +23,6 @@ from updog.stream import Tally, decompress
 SUFFIX = ".lz4"
 BLOCK = 4 << 20
 LEVEL = 9
-START = 2 * HASH_BLOCK
-"""Bytes of a hash image that tell its root hash."""
 _MAGIC = b"\x04\x22\x4d\x18"
 # The client limits the decoder by the size of its partition, which is not known here.
 _NO_LIMIT = 1 << 62
@@ -42,8 +38,6 @@ class Built:
         raw_length: bytes of the image itself.
         raw_sha256: of the image itself, hexadecimal.
         format: of the compressed file, as `Format` has it.
-        root_hash: the dm-verity root hash that the image stands for; empty unless it is a hash
-            image.
     """
 
     length: int
@@ -51,28 +45,6 @@ class Built:
     raw_length: int
     raw_sha256: str
     format: str = Format.LZ4.value
-    root_hash: str = ""
-
-
-class RawTally(Tally):
-    """Counts and hashes a raw image, and looks at its beginning."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._start = b""
-
-    def add(self, chunk: bytes) -> None:
-        """Take one chunk into the tally."""
-        super().add(chunk)
-        if len(self._start) < START:
-            self._start += bytes(chunk[: START - len(self._start)])
-
-    def root_hash(self) -> str:
-        """The root hash, if this is a hash image; else nothing."""
-        try:
-            return read_root_hash(self._start)
-        except VerityError:
-            return ""
 
 
 def target_name(source: Path) -> str:
@@ -124,7 +96,7 @@ def _check_name(source: Path, start: bytes) -> None:
 
 
 def _compress(chunks: Iterable[bytes], sink: BinaryIO) -> Built:
-    raw, packed = RawTally(), Tally()
+    raw, packed = Tally(), Tally()
     sink.writelines(packed.through(_frame(raw.through(chunks))))
     return _built(packed, raw)
 
@@ -143,7 +115,7 @@ def _frame(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _adopt(chunks: Iterable[bytes], sink: BinaryIO, source: Path) -> Built:
-    raw, packed = RawTally(), Tally()
+    raw, packed = Tally(), Tally()
     try:
         for piece in decompress(_copied(packed.through(chunks), sink), _NO_LIMIT, str(source)):
             raw.add(piece)
@@ -158,5 +130,5 @@ def _copied(chunks: Iterable[bytes], sink: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _built(packed: Tally, raw: RawTally) -> Built:
-    return Built(packed.length, packed.hex(), raw.length, raw.hex(), root_hash=raw.root_hash())
+def _built(packed: Tally, raw: Tally) -> Built:
+    return Built(packed.length, packed.hex(), raw.length, raw.hex())

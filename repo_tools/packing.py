@@ -13,10 +13,11 @@ from typing import BinaryIO
 
 from repo_tools import blockmaps, imagebuild
 from repo_tools.errors import ImageError
-from repo_tools.imagebuild import Built, RawTally
+from repo_tools.imagebuild import Built
 from updog.blockmap import BlockMap
 from updog.errors import UsageError
 from updog.pipeline.formats import Format, detect
+from updog.stream import Tally
 
 FORMATS = {Format.LZ4: imagebuild.SUFFIX, Format.ZSTD: ".zst"}
 """What can be published, and how its names end."""
@@ -77,13 +78,12 @@ def pack(source: Path, sink: BinaryIO, packing: Packing) -> tuple[Built, BlockMa
         whole.raw_length,
         raw.hex(),
         Format.ZSTD.value,
-        raw.root_hash(),
     )
     return built, made
 
 
-def _looked_at(source: Path) -> RawTally:
-    raw = RawTally()
+def _looked_at(source: Path) -> Tally:
+    raw = Tally()
     with source.open("rb") as file:
         while chunk := file.read(imagebuild.BLOCK):
             if not raw.length and detect(chunk) is not Format.NONE:

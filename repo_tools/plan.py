@@ -24,7 +24,7 @@ from repo_tools import edits
 from repo_tools.draft import MANIFEST, Draft, image_names, is_plain, names_in
 from repo_tools.errors import DraftError
 from repo_tools.imagebuild import Built
-from repo_tools.shortcuts import Shortcuts
+from repo_tools.shortcuts import Shortcut
 from updog import manifest as manifest_format
 from updog import migrations
 from updog.errors import MigrationError
@@ -82,9 +82,10 @@ def make(draft: Draft, published_targets: Path) -> Plan:
     manifest = draft.manifest()
     staged = draft.staged()
     used = {name: staged[name] for name in sorted(set(names_in(manifest))) if name in staged}
+    shortcuts = draft.shortcuts.fitting(used)
     items = (
-        *(_item(name, built, draft) for name, built in used.items()),
-        *_shortcut_items(draft.shortcuts, used),
+        *(_item(name, built, draft, shortcuts) for name, built in used.items()),
+        *(_shortcut_item(name, made, draft) for name, made in sorted(shortcuts.items())),
     )
     faults = [
         *_missing(manifest, staged),
@@ -101,27 +102,26 @@ def make(draft: Draft, published_targets: Path) -> Plan:
     return Plan((*items, _manifest_item(manifest)), tuple(_doubts(manifest)))
 
 
-def _item(name: str, built: Built, draft: Draft) -> Item:
+def _item(name: str, built: Built, draft: Draft, shortcuts: Mapping[str, Shortcut]) -> Item:
     # Other clients ignore `custom`; ours checks what it wrote to the partition against it.
     ours: dict[str, object] = {
         "raw_length": built.raw_length,
         "raw_sha256": built.raw_sha256,
         "format": built.format,
     }
-    if built.root_hash:
-        ours["root_hash"] = built.root_hash
+    bases = [made.base for made in shortcuts.values() if made.image == name and made.base]
+    if bases:
+        ours["delta_from"] = sorted(bases)
     extra = {"custom": {"updog": ours}}
     target = TargetFile(built.length, {"sha256": built.sha256}, name, extra)
     return Item(target, draft.targets / name)
 
 
-def _shortcut_items(shortcuts: Shortcuts, images: Mapping[str, Built]) -> Iterator[Item]:
-    """Block maps and deltas of the images that are published."""
-    for name, made in sorted(shortcuts.fitting(images).items()):
-        custom = made.custom()
-        extra = {"custom": custom} if custom else {}
-        target = TargetFile(made.length, {"sha256": made.sha256}, name, extra)
-        yield Item(target, shortcuts.folder / name)
+def _shortcut_item(name: str, made: Shortcut, draft: Draft) -> Item:
+    custom = made.custom()
+    extra = {"custom": custom} if custom else {}
+    target = TargetFile(made.length, {"sha256": made.sha256}, name, extra)
+    return Item(target, draft.shortcuts.folder / name)
 
 
 def _manifest_item(manifest: Manifest) -> Item:

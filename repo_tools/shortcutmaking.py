@@ -13,7 +13,7 @@ from repo_tools.deltas import write_delta
 from repo_tools.draft import PLAIN_HINT, Draft, image_names, is_plain
 from repo_tools.errors import DraftError, ImageError
 from repo_tools.imagebuild import Built
-from repo_tools.shortcuts import Shortcut, map_name
+from repo_tools.shortcuts import Base, Shortcut, map_name
 from repo_tools.unpacking import Raw, unpacked
 from updog.blockmap import BlockMap
 from updog.deltaformat import target_name
@@ -133,7 +133,7 @@ class Workshop:
             def write(sink: BinaryIO) -> None:
                 write_delta(new.path, old.path, sink)
 
-            made = shortcuts.add(name, image, write, (old.length, old.sha256))
+            made = shortcuts.add(name, image, write, Base(root_hash, old.length, old.sha256))
         if made.length < image[1].length:
             return Made(name, made.length, image[1].length)
         shortcuts.forget([name])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from repo_tools import blockmaps, storage
 from repo_tools.errors import DraftError, ImageError
@@ -33,22 +33,35 @@ class Shortcut:
         image_sha256: of the published file of that image, hexadecimal.
         length: its own bytes.
         sha256: its own, hexadecimal.
-        base_length: bytes of the raw image from which a delta starts; 0 for a map.
-        base_sha256: of that raw image, hexadecimal; empty for a map.
+        base: dm-verity root hash of the release from which a delta starts; empty for a map.
+        base_length: bytes of the raw image from which it starts.
+        base_sha256: of that raw image, hexadecimal.
     """
 
     image: str
     image_sha256: str
     length: int
     sha256: str
+    base: str = ""
     base_length: int = 0
     base_sha256: str = ""
 
     def custom(self) -> dict[str, object]:
         """What is signed beside its length and hash."""
-        if not self.base_length:
+        if not self.base:
             return {}
         return {"updog": {"base_length": self.base_length, "base_sha256": self.base_sha256}}
+
+
+class Base(NamedTuple):
+    """From which image a delta starts; see `Shortcut`."""
+
+    root_hash: str
+    length: int
+    sha256: str
+
+
+_NO_BASE = Base("", 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ class Shortcuts:
         name: str,
         image: tuple[str, Built],
         write: Callable[[BinaryIO], None],
-        base: tuple[int, str] = (0, ""),
+        base: Base = _NO_BASE,
     ) -> Shortcut:
         """Write a shortcut and note it.
 
@@ -98,7 +111,7 @@ class Shortcuts:
             name: of its target.
             image: target name and facts of the image to which it leads.
             write: writes it.
-            base: length and SHA-256 of the raw image from which a delta starts.
+            base: from which a delta starts.
         """
         storage.make_folder(self.folder)
         with storage.replacing(self.folder / name) as sink:
@@ -141,7 +154,7 @@ class Shortcuts:
     def _map_of_twin(self, built: Built) -> bytes | None:
         """The map that the same published bytes have already, perhaps under another name."""
         for name, one in self.noted().items():
-            if one.image_sha256 == built.sha256 and not one.base_length:
+            if one.image_sha256 == built.sha256 and not one.base:
                 content = (self.folder / name).read_bytes()
                 if sha256(content).hexdigest() == one.sha256:
                     return content

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import zstandard
 
+from partitions.verity import BLOCK as HASH_BLOCK
+from partitions.verity import VerityError, read_root_hash
 from repo_tools import imagefile
 from repo_tools.errors import ImageError
-from repo_tools.imagebuild import BLOCK, Built, RawTally
+from repo_tools.imagebuild import BLOCK, Built
 from updog.pipeline.formats import LONGEST_MAGIC, Format, detect
+from updog.stream import Tally
 
 _WINDOW = 8 << 20
 """The largest zstd window that a client accepts."""
@@ -27,7 +30,7 @@ class Raw:
         path: a file that is gone when the work is done.
         length: bytes.
         sha256: hexadecimal.
-        root_hash: as `Built` has it.
+        root_hash: the dm-verity root hash that it stands for; empty unless it is a hash image.
     """
 
     path: Path
@@ -50,7 +53,7 @@ def unpacked(source: Path, folder: Path, expected: Built | None = None) -> Itera
         OSError: ``folder`` cannot be written.
     """
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as file:
-        raw = RawTally()
+        raw = Tally()
         file.writelines(raw.through(_raw(source)))
         file.flush()
         if expected is not None and raw.hex() != expected.raw_sha256:
@@ -58,7 +61,16 @@ def unpacked(source: Path, folder: Path, expected: Built | None = None) -> Itera
                 f"{source} was changed after it had been added.",
                 hint="Remove the update from the draft and add it again from its images.",
             )
-        yield Raw(Path(file.name), raw.length, raw.hex(), raw.root_hash())
+        yield Raw(Path(file.name), raw.length, raw.hex(), _root_hash(Path(file.name)))
+
+
+def _root_hash(image: Path) -> str:
+    with image.open("rb") as file:
+        start = file.read(2 * HASH_BLOCK)
+    try:
+        return read_root_hash(start)
+    except VerityError:
+        return ""
 
 
 def _raw(source: Path) -> Iterator[bytes]:

@@ -258,5 +258,4 @@ def test_notes_are_readable_by_people(repository: Repository) -> None:
         "raw_length",
         "raw_sha256",
         "format",
-        "root_hash",
     }

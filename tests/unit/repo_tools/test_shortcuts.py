@@ -343,11 +343,3 @@ def test_damaged_notes_are_told(draft: Draft, junk: str) -> None:
     (draft.folder / "shortcuts.json").write_text(junk)
     with pytest.raises(DraftError, match=r"shortcuts\.json is damaged"):
         draft.shortcuts.noted()
-
-
-def test_a_hash_image_tells_which_release_it_stands_for(
-    repository: Repository, draft: Draft, old: ReleaseImages
-) -> None:
-    repository.add_update(old.new)
-    staged = draft.staged()
-    assert [staged[name].root_hash for name in old.names()] == ["", "", old.root_hash]
