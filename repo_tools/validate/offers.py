@@ -1,9 +1,10 @@
-"""What the manifest offers: well formed, complete, in order, and with a way from every release. PURE."""
+"""What the manifest offers: well formed, complete, in order, a way from every release. PURE."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from repo_tools import edits
@@ -11,10 +12,9 @@ from repo_tools.findings import Check, Finding
 from updog import manifest as manifest_format
 from updog import migrations
 from updog.blockmap import SUFFIX as MAP_SUFFIX
-from updog.errors import ManifestError, MigrationError
+from updog.errors import ManifestError, MigrationError, TrustError
 from updog.manifest import Manifest, Update
 from updog.tufnames import check_flat_name
-from updog.errors import TrustError
 from updog.version import Version
 from waves.schedule import MAX_SEED
 
@@ -30,7 +30,7 @@ def read_manifest(data: bytes) -> tuple[Manifest | None, tuple[Finding, ...]]:
         return None, (Check("manifest", MANIFEST).error(str(error)),)
 
 
-def check_offers(manifest: Manifest, targets: Set[str], place: str) -> Iterator[Finding]:
+def check_offers(manifest: Manifest, targets: AbstractSet[str], place: str) -> Iterator[Finding]:
     """Everything that is wrong with what the manifest offers.
 
     Args:
@@ -79,7 +79,7 @@ def images_of(update: Update) -> dict[str, str]:
     return {"boot": update.images.boot, "root": update.images.root, "hash": update.images.hash}
 
 
-def _images(manifest: Manifest, targets: Set[str]) -> Iterator[Finding]:
+def _images(manifest: Manifest, targets: AbstractSet[str]) -> Iterator[Finding]:
     for update in manifest.updates:
         named = images_of(update)
         for part, name in named.items():
@@ -89,7 +89,7 @@ def _images(manifest: Manifest, targets: Set[str]) -> Iterator[Finding]:
             yield _at(update).error("two of its images are the same target")
 
 
-def _migration_files(manifest: Manifest, targets: Set[str]) -> Iterator[Finding]:
+def _migration_files(manifest: Manifest, targets: AbstractSet[str]) -> Iterator[Finding]:
     for edge, names in manifest.migrations.items():
         at = Check("migrations", f"{MANIFEST}: migrations {manifest_format.edge_key(edge)}")
         for name in names:
@@ -140,7 +140,7 @@ def _maxima(manifest: Manifest) -> Iterator[Finding]:
             )
 
 
-def _leftovers(manifest: Manifest, targets: Set[str]) -> Iterator[Finding]:
+def _leftovers(manifest: Manifest, targets: AbstractSet[str]) -> Iterator[Finding]:
     """Targets that nobody asks for, and maps of images that are not there."""
     used = {name for update in manifest.updates for name in images_of(update).values()}
     used |= {name for names in manifest.migrations.values() for name in names} | {MANIFEST}

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from functools import partial
+from typing import IO, TypeAlias, cast
 
 import zstandard
 
@@ -68,10 +69,10 @@ def check_targets(
         names = tuple(images_of(update).values())
         if set(names) <= set(listed.targets) and names not in seen:
             seen.add(names)
-            tasks.append(lambda update=update: reader.release(update))  # type: ignore[misc]
+            tasks.append(partial(reader.release, update))
     images = {name for names in seen for name in names}
-    for name in sorted(listed.targets.keys() - images - {MANIFEST}):
-        tasks.append(lambda name=name: reader.single(name))  # type: ignore[misc]
+    rest = sorted(listed.targets.keys() - images - {MANIFEST})
+    tasks.extend(partial(reader.single, name) for name in rest)
     with ThreadPoolExecutor(jobs) as pool:
         return tuple(one for found in pool.map(lambda task: tuple(task()), tasks) for one in found)
 
@@ -211,9 +212,10 @@ def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _zstd(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
-    reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(
-        _Readable(chunks), read_across_frames=True
-    )
+    # The decoder asks for nothing but ``read``.
+    source = cast("IO[bytes]", _Readable(chunks))
+    decoder = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
+    reader = decoder.stream_reader(source, read_across_frames=True)
     try:
         while piece := reader.read(_PIECE):
             yield piece
