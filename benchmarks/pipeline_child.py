@@ -9,6 +9,7 @@ device or ``-``; KEPT is the map kept from the base's installation or ``-``.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,11 +18,11 @@ from pathlib import Path
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
-from updog.blockmap import parse
 from updog.pipeline import adaptive, delta, full
 from updog.pipeline.direct import Medium, open_medium
 from updog.pipeline.facts import Done, ReadBack, Signed
 from updog.pipeline.httpranges import HttpRanges
+from updog.pipeline.scratch import kept_hashes, receive_map
 from updog.requestswire import RequestsWire
 from updog.wire import Answer, FetchSettings
 
@@ -70,7 +71,8 @@ def main() -> None:
         target = _medium(stack, device, Access.WRITE)
         active = _medium(stack, base, Access.READ) if base != "-" else None
         done = install(run, way, target, (active, kept), read_back)
-    print(json.dumps(asdict(done.moved)))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    print(json.dumps(asdict(done.moved) | {"peak": peak}))
 
 
 def install(
@@ -85,9 +87,10 @@ def install(
         name = f"{run.name}.delta"
         found = delta.Delta(run.signed(name), lambda: run.receive(name))
         return delta.install(signed, found, active, target, read_back=read_back)
-    blockmap = parse(b"".join(run.receive(f"{run.name}.blockmap")), run.name)
+    name = f"{run.name}.blockmap"
+    blockmap = receive_map(run.signed(name), lambda: run.receive(name), signed.raw_length)
     source = HttpRanges(run.ask, run.name)
-    hashes = parse(Path(kept).read_bytes(), kept).hashes if kept != "-" else None
+    hashes = kept_hashes(Path(kept)) if kept != "-" else None
     place = adaptive.Base(active, hashes) if active is not None else None
     return adaptive.install(signed, blockmap, source, target, base=place, read_back=read_back)
 
