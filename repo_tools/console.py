@@ -23,14 +23,15 @@ def say(line: str) -> None:
 
 
 def repository_of(arguments: argparse.Namespace) -> Repository:
-    """Open the repository that the command names.
+    """Open the repository that the command names, only to rehearse if it says ``--dry-run``.
 
     Raises:
         UpdogError: there is none, or its keys cannot be read.
     """
     from repo_tools.repository import Repository
 
-    return Repository.open(arguments.dir, keys=arguments.keys)
+    rehearse = say if getattr(arguments, "dry_run", False) else None
+    return Repository.open(arguments.dir, keys=arguments.keys, rehearse=rehearse)
 
 
 def edition_of(arguments: argparse.Namespace) -> Edition:

@@ -68,12 +68,12 @@ def published_name(target: TargetFile) -> str:
     return f"{target.hashes['sha256']}.{target.path}"
 
 
-def make(draft: Draft, published_targets: Path) -> Plan:
+def make(draft: Draft, published: Mapping[str, int]) -> Plan:
     """Plan the publish of a draft.
 
     Args:
         draft: what to publish.
-        published_targets: where earlier publishes left their target files.
+        published: lengths in bytes of the target files that earlier publishes left, by name.
 
     Raises:
         DraftError: the draft has faults; the message lists them all.
@@ -89,7 +89,7 @@ def make(draft: Draft, published_targets: Path) -> Plan:
     )
     faults = [
         *_missing(manifest, staged),
-        *(fault for item in items for fault in _faults_of_file(item, published_targets)),
+        *(fault for item in items for fault in _faults_of_file(item, published)),
         *edits.check_waves(manifest),
         *_broken_chains(manifest),
     ]
@@ -141,14 +141,14 @@ def _missing(manifest: Manifest, staged: Mapping[str, Built]) -> Iterator[str]:
                 yield f"migrations {manifest_format.edge_key(edge)}: {name} was never added"
 
 
-def _faults_of_file(item: Item, published_targets: Path) -> Iterator[str]:
+def _faults_of_file(item: Item, published: Mapping[str, int]) -> Iterator[str]:
     """Staged or already published: one of the two must be there, in full length."""
     name, length = item.target.path, item.target.length
     if not is_plain(name) or name == MANIFEST:
         yield f"{name}: not every client can ask for a target of this name"
-    published = published_targets / item.file_name
-    places = [place for place in (item.content, published) if isinstance(place, Path)]
-    found = [place.stat().st_size for place in places if place.is_file()]
+    found = [published[item.file_name]] if item.file_name in published else []
+    if isinstance(item.content, Path) and item.content.is_file():
+        found.append(item.content.stat().st_size)
     if not found:
         yield f"{name}: the file is gone from the draft"
     elif length not in found:

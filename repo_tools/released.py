@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from repo_tools.errors import PublishedError
 
+Read: TypeAlias = Callable[[str], bytes | None]
+"""Gives the bytes of a published file by its name; None if there is none."""
+
 TIMESTAMP = "timestamp.json"
+T = TypeVar("T", Timestamp, Snapshot, Targets)
 
 
-def highest_version(folder: Path) -> int:
-    """The highest version of metadata that ever reached ``folder``; 0 when there is none.
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The metadata that clients are led to, each verified by the one before."""
+
+    timestamp: Timestamp
+    snapshot: Snapshot
+    targets: Targets
+
+    def expires(self) -> datetime:
+        """The moment from which clients refuse it: the earliest of the three expiries."""
+        return min(self.timestamp.expires, self.snapshot.expires, self.targets.expires)
+
+
+def highest_version(names: Iterable[str]) -> int:
+    """The highest version of metadata among the files of an edition; 0 when there is none.
 
     Files of an interrupted publish count too: a client or a cache may have seen them.
     """
-    names = (path.name.split(".") for path in folder.glob("*.json"))
+    split = (name.split(".") for name in names if name.endswith(".json"))
     return max(
-        (int(parts[0]) for parts in names if parts[0].isdecimal() and parts[1] in _NUMBERED),
+        (int(parts[0]) for parts in split if parts[0].isdecimal() and parts[1] in _NUMBERED),
         default=0,
     )
 
@@ -29,38 +48,48 @@ def highest_version(folder: Path) -> int:
 _NUMBERED = (Snapshot.type, Targets.type)
 
 
-def targets(folder: Path, root: Root) -> Targets:
-    """The targets metadata that ``timestamp.json`` leads to, verified along the whole way.
+def released(read: Read, folder: str, root: Root) -> Released:
+    """The metadata that ``timestamp.json`` leads to, verified along the whole way.
 
     Expiry is not looked at: signing again is the remedy for what has expired.
+
+    Args:
+        read: gives a published file.
+        folder: of the edition, such as ``edge/x86_64``.
+        root: whose keys must have signed.
 
     Raises:
         PublishedError: a file is missing or damaged, or not signed by the keys of ``root``.
     """
-    timestamp = _signed(folder / TIMESTAMP, Timestamp.type, root, None)
+    timestamp = _signed(read, f"{folder}/{TIMESTAMP}", Timestamp, root, None)
     meta = timestamp.snapshot_meta
-    snapshot = _signed(folder / f"{meta.version}.snapshot.json", Snapshot.type, root, meta.hashes)
+    name = f"{folder}/{meta.version}.snapshot.json"
+    snapshot = _signed(read, name, Snapshot, root, meta.hashes)
     meta = snapshot.meta["targets.json"]
-    found = _signed(folder / f"{meta.version}.targets.json", Targets.type, root, meta.hashes)
-    assert isinstance(found, Targets)  # noqa: S101 - narrows for the type checker; _signed checked
-    return found
+    name = f"{folder}/{meta.version}.targets.json"
+    return Released(timestamp, snapshot, _signed(read, name, Targets, root, meta.hashes))
 
 
-def _signed(path: Path, role: str, root: Root, hashes: dict[str, str] | None) -> Any:  # noqa: ANN401
-    """The metadata of one role; ``Any`` because tuf's classes share no useful type here."""
+def _signed(read: Read, name: str, kind: type[T], root: Root, hashes: dict[str, str] | None) -> T:
+    """The metadata of one role."""
+    data = read(name)
+    if data is None:
+        raise PublishedError(f"{name} cannot be used: it is not there.", hint=_HINT)
     try:
-        data = path.read_bytes()
         metadata: Metadata[Any] = Metadata.from_bytes(data)
-        valid = metadata.signed.type == role and root.get_verification_result(
-            role, metadata.signed_bytes, metadata.signatures
+        valid = isinstance(metadata.signed, kind) and root.get_verification_result(
+            kind.type, metadata.signed_bytes, metadata.signatures
         )
-    except (OSError, RepositoryError, ValueError) as error:
-        raise PublishedError(f"{path} cannot be used: {error}.", hint=_HINT) from error
+    except (RepositoryError, ValueError) as error:
+        raise PublishedError(f"{name} cannot be used: {error}.", hint=_HINT) from error
     if not valid:
-        raise PublishedError(f"{path} is not signed by the {role} key(s) of the root.", hint=_HINT)
+        raise PublishedError(
+            f"{name} is not signed by the {kind.type} key(s) of the root.", hint=_HINT
+        )
     if hashes is not None and hashes.get("sha256") != sha256(data).hexdigest():
-        raise PublishedError(f"{path} is not the file that was published.", hint=_HINT)
-    return metadata.signed
+        raise PublishedError(f"{name} is not the file that was published.", hint=_HINT)
+    signed: T = metadata.signed
+    return signed
 
 
 _HINT = "Publish again from the draft: updog-repo publish DIR"
