@@ -12,6 +12,7 @@ from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
 from repo_tools.planning import command as planning
 from repo_tools.release import command as release
+from repo_tools.rollout import command as rollout
 from repo_tools.validate import command as validate
 
 _EPILOG = """\
@@ -154,5 +155,6 @@ FEATURES: tuple[Callable[[Commands], None], ...] = (
     deltacommand.add,
     release.add,
     planning.add,
+    rollout.add,
     validate.add,
 )

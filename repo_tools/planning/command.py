@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from repo_tools.commandline import Commands, version
 from repo_tools.console import result, say
+from repo_tools.simulation.flags import fleet_flags, poll_flag
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -17,16 +18,13 @@ if TYPE_CHECKING:
     from repo_tools.planning.sources import Planned
     from repo_tools.simulation.run import Question
 
-_POLL = "6h"
-_FLEET = 10_000
-
 
 def add(commands: Commands) -> None:
     """Add ``waves`` and its actions."""
     waves = commands.group("waves", "Look at a rollout before it happens")
     lint = waves.add_bare("lint", "Find faults in a policy")
     lint.add_argument("policy", metavar="FILE|NAME", help="TOML file, or a shipped policy")
-    lint.add_argument("--poll", default=_POLL, help=f"time between two polls of a host ({_POLL})")
+    poll_flag(lint)
     _start(lint)
     _json(lint, run=cmd_lint)
     show = waves.add_bare("show", "Show waves as a table with local times")
@@ -39,31 +37,10 @@ def add(commands: Commands) -> None:
     simulate.add_argument("--policy", metavar="FILE|NAME", help="TOML file, or a shipped policy")
     _manifest(simulate)
     _start(simulate)
-    _fleet(simulate)
+    fleet_flags(simulate)
     simulate.add_argument("--rule", choices=["ours", "upstream", "both"], default="ours")
     simulate.add_argument("--picture", metavar="FILE", type=Path, help="also draw it: .png or .svg")
     _json(simulate, run=cmd_simulate)
-
-
-def _fleet(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--fleet", metavar="N", type=hosts, default=_FLEET, help=f"how many hosts ({_FLEET})"
-    )
-    command.add_argument(
-        "--poll", default=_POLL, help=f"time between two polls of a host ({_POLL})"
-    )
-    command.add_argument("--image-size", metavar="SIZE", help="what a host downloads, as 600MB")
-    command.add_argument(
-        "--draw", metavar="N", type=hosts, default=1, help="another number draws another fleet (1)"
-    )
-
-
-def hosts(text: str) -> int:
-    """A number of hosts, for argparse's ``type``: 1 to 100 million, underscores allowed."""
-    number = int(text)
-    if not 1 <= number <= 100_000_000:  # noqa: PLR2004 - what memory holds
-        raise argparse.ArgumentTypeError(f"{text} is not from 1 to 100000000")
-    return number
 
 
 def _manifest(command: argparse.ArgumentParser) -> None:

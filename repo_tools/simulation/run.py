@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from repo_tools.simulation import model
 from repo_tools.simulation.figures import Run, Simulation, bands
 from repo_tools.simulation.readiness import Rule, ready_seconds
+from waves.duration import whole_second
 from waves.schedule import Schedule
 
 
@@ -55,21 +56,22 @@ def simulate(question: Question) -> Simulation:
 
 
 def simulate_change(
-    question: Question, after: Sequence[int], change: datetime
+    question: Question, before: Sequence[int], after: Sequence[int], change: datetime
 ) -> tuple[Simulation, Simulation]:
-    """The rollout if nothing is done, and if it is changed under way; by the first rule alone.
+    """The rollout if nothing is done, and if it is changed under way; by the first rule.
 
     Args:
-        question: the rollout before the change.
-        after: for each seed, the second at which it is let in after the change.
+        question: the fleet, and the waves before the change.
+        before: for each seed, the second at which it is let in without the change.
+        after: the same with it.
         change: the moment from which hosts see it.
     """
     fleet, rule = fleet_of(question), question.rules[0]
     held = model.held(fleet)
-    before = model.taken(fleet, ready_seconds(question.schedule, rule, question.origin))
-    seconds = max(0, int((change - question.origin).total_seconds()))
-    changed = model.taken_after(fleet, before, after, seconds)
-    left = answer(question, held, (Run(rule, model.figures(before)),))
+    unchanged = model.taken(fleet, before)
+    seconds = max(0, (whole_second(change) - question.origin) // timedelta(seconds=1))
+    changed = model.taken_after(fleet, unchanged, after, seconds)
+    left = answer(question, held, (Run(rule, model.figures(unchanged)),))
     return left, answer(question, held, (Run(rule, model.figures(changed)),))
 
 

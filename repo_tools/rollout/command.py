@@ -1,0 +1,175 @@
+"""The commands ``updog-repo rollout pause``, ``resume``, ``extend``, ``expedite`` and ``halt``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from repo_tools.commandline import Commands, dry_run_flag, release_flags, version
+from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.simulation.flags import fleet_flags
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from repo_tools.draft import Draft
+    from repo_tools.repository import Repository
+    from repo_tools.rollout.change import Change, Which
+    from repo_tools.rollout.preview import Pair
+
+
+def add(commands: Commands) -> None:
+    """Add ``rollout`` and its actions."""
+    group = commands.group("rollout", "Change a rollout that runs; shows what that does first")
+    _action(group, "pause", "Stop letting hosts in: starts that have not come wait", cmd_waves)
+    _action(group, "resume", "Go on where a paused rollout stood", cmd_waves)
+    _pace(_action(group, "extend", "Give the remaining waves more time", cmd_waves))
+    _pace(_action(group, "expedite", "Give the remaining waves less time", cmd_waves))
+    halting = _action(
+        group, "halt", "Let no further host take a release, whatever its turn", cmd_halt
+    )
+    halting.add_argument(
+        "--max-version",
+        metavar="VERSION",
+        type=version,
+        help="the release's new maximum (the highest version below it in the draft)",
+    )
+
+
+def _action(
+    group: Commands, name: str, summary: str, run: Callable[[argparse.Namespace, datetime], None]
+) -> argparse.ArgumentParser:
+    command = group.add(name, summary)
+    release_flags(command)
+    fleet_flags(command)
+    dry_run_flag(command)
+    command.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    command.add_argument("-j", "--json", action="store_true", help="JSON on stdout")
+    command.set_defaults(run=run)
+    return command
+
+
+def _pace(command: argparse.ArgumentParser) -> None:
+    pace = command.add_mutually_exclusive_group(required=True)
+    pace.add_argument("--factor", metavar="F", help="multiply the time left: 2, 0.5, 2/3")
+    pace.add_argument(
+        "--until", metavar="TIME", help="start of the last wave: RFC 3339 or 'in 2 days'"
+    )
+
+
+def cmd_waves(arguments: argparse.Namespace, now: datetime) -> None:
+    """Pause, resume, extend or expedite."""
+    from repo_tools.rollout.change import Action, change_waves
+
+    by = _by(arguments, now)
+    action = Action(arguments.action)
+    _carry_out(
+        arguments, lambda manifest: change_waves(manifest, _which(arguments), action, now, by)
+    )
+
+
+def cmd_halt(arguments: argparse.Namespace, now: datetime) -> None:
+    """Cap the release below its own version."""
+    from repo_tools.rollout.change import halt
+
+    cap = arguments.max_version
+    _carry_out(arguments, lambda manifest: halt(manifest, _which(arguments), now, cap))
+
+
+def _which(arguments: argparse.Namespace) -> Which:
+    from repo_tools.rollout.change import Which
+
+    return Which(arguments.variant, arguments.arch, arguments.version)
+
+
+def _by(arguments: argparse.Namespace, now: datetime) -> Fraction | datetime | None:
+    from repo_tools.simulation.quantities import parse_factor
+    from waves.duration import parse_start
+
+    if getattr(arguments, "factor", None) is not None:
+        return parse_factor(arguments.factor)
+    if getattr(arguments, "until", None) is not None:
+        return parse_start(arguments.until, now)
+    return None
+
+
+def _carry_out(arguments: argparse.Namespace, edit: Callable[..., Change]) -> None:
+    """Show a change, ask, and make it if the draft is still the one that was shown."""
+    repository = repository_of(arguments)
+    draft = repository.draft(edition_of(arguments))
+    change = edit(draft.manifest())
+    _show(arguments, change)
+    if arguments.dry_run:
+        say("Nothing was changed: this was a rehearsal.")
+    elif arguments.yes or _confirmed():
+        _save(repository, draft, change)
+        say(f"Changed in the draft. Devices see it after: updog-repo publish {arguments.dir}")
+    else:
+        say("Nothing was changed.")
+
+
+def _save(repository: Repository, draft: Draft, change: Change) -> None:
+    from repo_tools.errors import DraftError
+
+    with repository.locked():
+        if draft.manifest() != change.old:
+            raise DraftError(
+                "The draft was changed while you were asked, so this change was not made.",
+                hint="Run the command again, and look at what it shows.",
+            )
+        draft.save(change.new)
+
+
+def _confirmed() -> bool:
+    from updog.errors import UsageError
+
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "Nothing was changed: there is no terminal to ask at.",
+            hint="Add --yes to make the change that is shown, or --dry-run only to see it.",
+        )
+    say("Make this change to the draft? [y/N]")
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _show(arguments: argparse.Namespace, change: Change) -> None:
+    from repo_tools.rollout import preview
+    from repo_tools.simulation import extras
+
+    found = _simulated(arguments, change)
+    if arguments.json:
+        result(json.dumps(preview.tree(change, found), indent=2))
+        return
+    for line in preview.lines(change, found, extras.paper(), None):
+        result(line)
+
+
+def _simulated(arguments: argparse.Namespace, change: Change) -> Pair | None:
+    """Both simulations; None without NumPy, because a pause must not wait for an installation."""
+    from repo_tools.rollout import preview
+    from repo_tools.simulation import extras
+    from repo_tools.simulation.quantities import parse_size, parse_span
+
+    poll = parse_span(arguments.poll)
+    size = parse_size(arguments.image_size) if arguments.image_size else None
+    if not extras.has_numpy():
+        say("NumPy is not installed, so no fleet is simulated: pip install 'updog-agent[simulate]'")
+        return None
+    from repo_tools.simulation.run import Question, simulate_change
+
+    origin = preview.origin_of(change)
+    asked = Question(
+        str(change.before.version),
+        change.before.schedule,
+        origin,
+        arguments.fleet,
+        poll,
+        size,
+        chance=arguments.draw,
+    )
+    before, after = (preview.letting_in(each, origin) for each in (change.before, change.after))
+    return simulate_change(asked, before, after, change.now)
