@@ -27,12 +27,12 @@ from repo_tools.keys import KeyType
 from repo_tools.keysources import Source, open_signer, public_key
 from repo_tools.passphrases import Secrets
 from repo_tools.repository import Repository
+from repo_tools.signing import ONLINE_ROLES
 from updog.errors import UsageError
 from updog.tufkeys import count_signers, key_material
 from waves.duration import counted_from, parse_offset_or_moment
 
 _KEY_ID = re.compile(r"[0-9a-f]{4,64}")
-_ONLINE = {"targets", "snapshot", "timestamp"}
 
 
 def init(arguments: argparse.Namespace, now: datetime) -> None:
@@ -157,14 +157,13 @@ def accept(arguments: argparse.Namespace, now: datetime) -> None:
     data = files.read_bytes(arguments.draft)
     taken = Repository.accept_root(arguments.dir, data, now=now)
     roots = root.history(arguments.dir / "root")
-    if len(roots) == 1:
+    found = changes(roots[-2].root, taken.root) if len(roots) > 1 else ()
+    if not found:
         say("Devices trust the repository through this file; install it in their image.")
-    elif any(
-        each.role in _ONLINE and each.kind is Kind.KEY_REMOVED
-        for each in changes(roots[-2].root, taken.root)
-    ):
-        say("Online keys were taken away: put the new ones in place before you go on.")
-    say("Not published yet. Put it out with: updog-repo refresh DIR (or publish)")
+    elif any(each.kind is Kind.KEY_REMOVED and each.role in ONLINE_ROLES for each in found):
+        say("Online keys were taken away: put the new ones in place, then: updog-repo publish DIR")
+    else:
+        say("Not published yet. Put it out with: updog-repo refresh DIR")
     result(str(arguments.dir / "root" / taken.name))
 
 
