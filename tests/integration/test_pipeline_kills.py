@@ -1,0 +1,158 @@
+"""Runs that are killed at any moment: the next one goes on with what is on the partition."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.fakes.images import changed, image, medium
+from tests.fakes.published import Published, as_zstd
+from tests.fakes.rangeserver import Served, serving
+from updog.pipeline.scan import scan_all
+from updog.pipeline.survey import survey
+
+ROOT = Path(__file__).resolve().parents[2]
+TWICE = 1 << 20
+"""Bytes that may be fetched again after a kill."""
+SHARE_THAT_FINISHES = 0.15
+
+CHILD = """
+import sys
+from pathlib import Path
+from partitions.blockio import Access
+from tests.fakes.images import medium, signed
+from updog.pipeline.adaptive import Base
+from updog.pipeline.engine import Offer, install
+from updog.pipeline.facts import Signed, Way
+from updog.pipeline.httpranges import HttpRanges
+from updog.pipeline.scratch import receive_map
+from updog.requestswire import RequestsWire
+from updog.wire import FetchSettings
+
+folder, url = Path(sys.argv[1]), sys.argv[2]
+facts = signed((folder / "raw").read_bytes(), (folder / "packed").read_bytes())
+content = (folder / "map").read_bytes()
+wire = RequestsWire(FetchSettings())
+source = HttpRanges(lambda ranges: wire.ask(url, {"Range": ranges}), "image")
+print("ready", flush=True)
+blockmap = receive_map(signed(b"", content), lambda: [content])
+offer = Offer(facts, lambda: [], source, blockmap)
+with medium(folder / "partition") as target, medium(folder / "old", Access.READ) as old:
+    done = install(offer, target, Base(old), [Way.ADAPTIVE])
+print(done.read_back, flush=True)
+"""
+
+
+@dataclass
+class Stand:
+    """A machine that is updated again and again.
+
+    Attributes:
+        folder: holds its partitions.
+        new: what it updates to.
+        served: where that comes from.
+    """
+
+    folder: Path
+    new: Published
+    served: Served
+
+    @property
+    def partition(self) -> Path:
+        return self.folder / "partition"
+
+    def reset(self) -> None:
+        self.partition.write_bytes(b"\xee" * len(self.new.raw))
+
+    @contextmanager
+    def run(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A run that has just begun."""
+        command = [sys.executable, "-c", CHILD, str(self.folder), self.served.url]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
+            try:
+                assert child.stdout is not None
+                assert child.stdout.readline() == b"ready\n"
+                yield child
+            finally:
+                child.kill()
+
+    def finish(self) -> float:
+        """Let a run go to its end; returns its seconds."""
+        with self.run() as child:
+            start = time.perf_counter()
+            told, _ = child.communicate(timeout=60)
+        assert told.decode().strip() == self.new.signed.raw_sha256
+        assert self.partition.read_bytes() == self.new.raw
+        return time.perf_counter() - start
+
+    def killed_after(self, seconds: float) -> None:
+        with self.run() as child:
+            time.sleep(seconds)
+
+    def sent(self) -> int:
+        """Bytes that left the server, when no more do."""
+        before = -1
+        while before != (before := self.served.sent):
+            time.sleep(0.02)
+        return before
+
+    def wanted(self) -> int:
+        """Bytes that a run would fetch now."""
+        with medium(self.partition) as target, medium(self.folder / "old") as old:
+            return survey(self.new.blockmap, target, scan_all(old, old.size)).fetched
+
+
+@contextmanager
+def stand(folder: Path, blocks: int) -> Iterator[Stand]:
+    old = image(blocks, seed=8)
+    new = as_zstd(folder, changed(old, share=0.45), [old])
+    contents = {"old": old, "raw": new.raw, "packed": new.packed, "map": new.blockmap.dump()}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    with serving(Served(new.packed)) as served:
+        found = Stand(folder, new, served)
+        found.reset()
+        yield found
+
+
+def waste_of_kills(stand: Stand, kills: int, random: Random) -> list[int]:
+    """Kill run after run at any moment, and say how many bytes each kill made come again."""
+    stand.finish()
+    stand.reset()
+    usual = stand.finish()
+    stand.reset()
+    waste = []
+    in_the_middle = 0
+    while len(waste) < kills:
+        sent, wanted = stand.sent(), stand.wanted()
+        stand.killed_after(random.random() * usual)
+        left = stand.wanted()
+        waste.append(stand.sent() - sent + left - wanted)
+        in_the_middle += 0 < left < wanted
+        if not left or random.random() < SHARE_THAT_FINISHES:
+            stand.finish()
+            stand.reset()
+    stand.finish()
+    assert in_the_middle
+    return waste
+
+
+def test_a_killed_run_is_gone_on_with(tmp_path: Path) -> None:
+    with stand(tmp_path, 4000) as found:
+        waste = waste_of_kills(found, 12, Random(5))
+    assert max(waste) <= TWICE
+
+
+@pytest.mark.slow
+def test_two_hundred_kills_cost_little_each(tmp_path: Path) -> None:
+    with stand(tmp_path, 8000) as found:
+        waste = waste_of_kills(found, 200, Random(6))
+    assert max(waste) <= TWICE, sorted(waste)
