@@ -10,7 +10,7 @@ from typing import Any
 from repo_tools.simulation.quantities import span_text
 from waves.duration import format_moment
 from waves.pause import PAUSED
-from waves.schedule import MAX_SEED, Schedule
+from waves.schedule import MAX_SEED, Schedule, Wave
 
 _SECOND = timedelta(seconds=1)
 _HEAD = f"{'wave':>4}  {'seeds':>11}  {'share':>6}  {'in all':>6}  starts"
@@ -25,14 +25,14 @@ class Row:
         end: the first seed that is not in it any more.
         start: when it starts.
         spread: seconds from the turn of its first host to the start of the next wave; 0: all of
-            its hosts come at its start.
+            its hosts come at its start; None: the pause stopped it before its end.
         paused: seconds that are left to its start once the rollout is resumed; None: not paused.
     """
 
     first: int
     end: int
     start: datetime
-    spread: int
+    spread: int | None
     paused: int | None
 
 
@@ -44,11 +44,18 @@ def rows(schedule: Schedule) -> tuple[Row, ...]:
         following = waves[place + 1] if place + 1 < len(waves) else None
         first = 0 if place == 0 else wave.first_seed
         end = min(following.first_seed if following else MAX_SEED, MAX_SEED)
-        spread = (following.start - wave.start) // _SECOND if following else 0
         left = (wave.start - PAUSED) // _SECOND if wave.start >= PAUSED else None
         if first < end:
-            found.append(Row(first, end, wave.start, spread, left))
+            found.append(Row(first, end, wave.start, _spread(wave, following), left))
     return tuple(found)
+
+
+def _spread(wave: Wave, following: Wave | None) -> int | None:
+    if following is None:
+        return 0
+    if wave.start < PAUSED <= following.start:
+        return None
+    return (following.start - wave.start) // _SECOND
 
 
 def lines(schedule: Schedule, zone: tzinfo | None) -> Iterator[str]:
@@ -93,5 +100,8 @@ def local(moment: datetime, zone: tzinfo | None) -> str:
 def _starts(row: Row, zone: tzinfo | None) -> str:
     if row.paused is not None:
         return f"paused; {span_text(row.paused)} after it is resumed"
-    manner = f"spread over {span_text(row.spread)}" if row.spread else "all at once"
+    if row.spread is None:
+        manner = "stopped: hosts that have not asked yet wait"
+    else:
+        manner = f"spread over {span_text(row.spread)}" if row.spread else "all at once"
     return f"{local(row.start, zone)}, {manner}"

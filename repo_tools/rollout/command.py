@@ -78,6 +78,7 @@ def cmd_halt(arguments: argparse.Namespace, now: datetime) -> None:
 
     cap = arguments.max_version
     _carry_out(arguments, lambda manifest: halt(manifest, _which(arguments), now, cap))
+    say("The next add-update sets the maximum of all updates anew; before it: remove-update.")
 
 
 def _which(arguments: argparse.Namespace) -> Which:
