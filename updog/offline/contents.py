@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from updog import select
 from updog.blockmap import SUFFIX
+from updog.deltaformat import target_name
 from updog.errors import DataError, MigrationError
 from updog.manifest import Manifest, Update
 from updog.migrations import path
@@ -52,9 +53,21 @@ def targets(session: Session, manifest: Manifest, chosen: Update) -> tuple[Targe
     """
     images = chosen.images.boot, chosen.images.root, chosen.images.hash
     needed = {MANIFEST, *images, *migrations(manifest, chosen.version)}
-    maps = (session.find(f"{name}{SUFFIX}") for name in images)
-    found = [*(session.target(name) for name in needed), *filter(None, maps)]
-    return tuple(sorted(found, key=lambda target: target.name))
+    found = {name: session.target(name) for name in needed}
+    # What makes an image cheaper is carried where it is there; nothing needs it.
+    cheaper = (name for image in images for name in _shortcuts(found[image]))
+    found |= {target.name: target for target in map(session.find, cheaper) if target is not None}
+    return tuple(found[name] for name in sorted(found))
+
+
+def _shortcuts(image: Target) -> Iterator[str]:
+    """The names of an image's block map and deltas (docs/blockmap.md)."""
+    yield image.name + SUFFIX
+    ours = image.custom.get("updog")
+    bases = ours.get("delta_from") if isinstance(ours, dict) else None
+    for base in bases if isinstance(bases, list) else ():
+        if isinstance(base, str):
+            yield target_name(image.name, base)
 
 
 def migrations(manifest: Manifest, goal: Version) -> frozenset[str]:
