@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import lz4.frame
 import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
@@ -30,9 +31,17 @@ from tuf.api.metadata import (
 )
 from tuf.repository import Repository
 
+from repo_tools.repository import Repository as OurRepository
+from repo_tools.serve import serving as http_serving
 from tests.conformance import client
+from tests.fakes.ceremony import Ceremony
 from tests.fakes.httpserver import Exchange, serving
-from tests.fakes.repositories import published_repository
+from tests.fakes.repositories import (
+    add_version,
+    allow_step,
+    image_bytes,
+    published_repository,
+)
 from updog.tufroot import self_signed_root
 
 TUF_JS = "tuf-js@5.0.1"
@@ -65,28 +74,114 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "node_modules"
 
 
+@dataclass(frozen=True)
+class JavaScript:
+    """tuf-js as a client of the edition edge/x86_64, with a memory of its own."""
+
+    home: Path
+    node_modules: Path
+    published: Path
+
+    def download(self, *names: str) -> list[bytes]:
+        """What it gets for these targets, having walked all new metadata."""
+        with serving(self._answer) as server:
+            places = [f"{server.base}/edge/x86_64", f"{server.base}/targets", str(self.home)]
+            done = subprocess.run(
+                ["node", "-e", JAVASCRIPT, *places, *names],
+                env={"NODE_PATH": str(self.node_modules), "PATH": "/usr/bin:/usr/local/bin"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert done.returncode == 0, done.stderr
+        return [Path(line).read_bytes() for line in done.stdout.splitlines()]
+
+    def _answer(self, exchange: Exchange) -> None:
+        file = self.published / exchange.path.lstrip("/")
+        exchange.reply(200, file.read_bytes()) if file.is_file() else exchange.reply(404)
+
+
+def javascript(home: Path, node_modules: Path, repository: Path) -> JavaScript:
+    """A client that trusts the repository's first root."""
+    home.mkdir()
+    shutil.copyfile(repository / "root/1.root.json", home / "root.json")
+    return JavaScript(home, node_modules, repository / "published")
+
+
 @pytest.mark.slow
 def test_tuf_js_reads_what_we_publish(tmp_path: Path, node_modules: Path) -> None:
     repository = published_repository(tmp_path / "repository", datetime.now(UTC))
-    home = tmp_path / "js"
-    home.mkdir()
-    shutil.copyfile(repository.roots / "1.root.json", home / "root.json")
+    client = javascript(tmp_path / "js", node_modules, repository.folder)
+    (manifest,) = client.download("manifest.json")
+    assert json.loads(manifest)["updates"]
 
-    def answer(exchange: Exchange) -> None:
-        file = repository.published / exchange.path.lstrip("/")
-        exchange.reply(200, file.read_bytes()) if file.is_file() else exchange.reply(404)
 
-    with serving(answer) as server:
-        places = [f"{server.base}/edge/x86_64", f"{server.base}/targets", str(home)]
-        done = subprocess.run(
-            ["node", "-e", JAVASCRIPT, *places, "manifest.json"],
-            env={"NODE_PATH": str(node_modules), "PATH": "/usr/bin:/usr/local/bin"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(Path(done.stdout.strip()).read_bytes())["updates"]
+@pytest.mark.slow
+@pytest.mark.parametrize("seen_before", [True, False], ids=["step by step", "all at once"])
+def test_tuf_js_and_updog_follow_rotations_of_root_and_online_keys(
+    tmp_path: Path, node_modules: Path, *, seen_before: bool
+) -> None:
+    ceremony = Ceremony(tmp_path)
+    ceremony.begin()
+    repository = OurRepository.open(ceremony.repository)
+    add_version(repository, "1.1.0")
+    allow_step(repository, "1.0.0", "1.1.0")
+    ceremony.do("publish", repository.folder)
+    client = javascript(tmp_path / "js", node_modules, repository.folder)
+    ours = OurClient(tmp_path / "ours", repository.published)
+    wanted = ("manifest.json", "os-1.1.0-root.ext4.lz4")
+    if seen_before:
+        assert client.download(*wanted) == ours.download(*wanted)
+    rotate_a_root_key(ceremony)
+    ceremony.do("refresh", repository.folder)
+    if seen_before:
+        assert client.download(*wanted) == ours.download(*wanted)
+    rotate_an_online_key(ceremony)
+    ceremony.do("publish", repository.folder)
+    manifest, image = client.download(*wanted)
+    assert ours.download(*wanted) == [manifest, image]
+    assert json.loads(manifest)["updates"][0]["version"] == "1.1.0"
+    assert lz4.frame.decompress(image) == image_bytes("os-1.1.0-root.ext4")
+
+
+def rotate_a_root_key(ceremony: Ceremony) -> None:
+    """Bob leaves and Dave comes: signed by two of the old keys and by Dave."""
+    ceremony.rotate()
+    ceremony.root("remove-key", "root", ceremony.public("bob"))
+    ceremony.root("add-key", "root", ceremony.person("dave"))
+    ceremony.sign("alice", "carol", "dave")
+    ceremony.accept()
+
+
+def rotate_an_online_key(ceremony: Ceremony) -> None:
+    """The timestamp key is replaced."""
+    ceremony.rotate()
+    ceremony.replace_online("timestamp")
+    ceremony.sign("carol", "dave")
+    ceremony.accept()
+
+
+@dataclass(frozen=True)
+class OurClient:
+    """Our client on the command line of the conformance suites, over HTTP."""
+
+    home: Path
+    published: Path
+
+    def download(self, *names: str) -> list[bytes]:
+        metadata = ["--metadata-dir", str(self.home / "metadata")]
+        if not self.home.exists():
+            self.home.mkdir()
+            first = self.published.parent / "root/1.root.json"
+            assert client.main([*metadata, "init", str(first)]) == 0
+        out = self.home / f"out-{len(list(self.home.iterdir()))}"
+        wanted = [word for name in names for word in ("--target-name", name)]
+        with http_serving(self.published) as url:
+            urls = ["--metadata-url", f"{url}/edge/x86_64", "--target-base-url", f"{url}/targets"]
+            assert (
+                client.main([*metadata, *urls, "--target-dir", str(out), *wanted, "download"]) == 0
+            )
+        return [next(out.glob(f"*{name}")).read_bytes() for name in names]
 
 
 @pytest.mark.slow
