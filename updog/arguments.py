@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
 from updog.logs import LEVELS
-from updog.version import Version
+
+if TYPE_CHECKING:
+    from updog.version import Version
 
 DESCRIPTION = "Update this machine from a signed repository onto its second partition set."
 EPILOG = "Results go to stdout, everything else to stderr. Exit codes: docs/cli.md."
@@ -29,6 +31,20 @@ class Parser(argparse.ArgumentParser):
             UsageError: always.
         """
         raise UsageError(f"{message}.", hint=f"See '{self.prog} --help'.")
+
+
+class _Narrow(argparse.HelpFormatter):
+    """Help of a fixed width; to ask for the terminal's loads more than most commands need."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
+class _Terse(Parser):
+    """A parser that never shows help, but would be ready to with each flag it gets."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs, formatter_class=_Narrow)
 
 
 class Command(NamedTuple):
@@ -88,11 +104,11 @@ def parse(
     # so does the message for a word that is none.
     if named and _HELP.isdisjoint(words):
         try:
-            return _parser(named, environment).parse_args(words)
+            return _parser(_Terse, named, environment).parse_args(words)
         except UsageError:
             if len(named) == len(COMMANDS):
                 raise
-    return _parser(COMMANDS, environment).parse_args(words)
+    return _parser(Parser, COMMANDS, environment).parse_args(words)
 
 
 def _command_first(words: Sequence[str]) -> Sequence[str]:
@@ -105,8 +121,10 @@ def _command_first(words: Sequence[str]) -> Sequence[str]:
     return words
 
 
-def _parser(commands: Iterable[Command], environment: Mapping[str, str]) -> Parser:
-    parser = Parser(prog="updog", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
+def _parser(
+    kind: type[Parser], commands: Iterable[Command], environment: Mapping[str, str]
+) -> Parser:
+    parser = kind(prog="updog", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     config = Path(environment.get("UPDOG_CONFIG") or DEFAULT_PATH)
     _add_global(parser, config=config, log_level="info", quiet=False)
     parser.add_argument("--version", action=_Version, help="show the version and end")
@@ -198,6 +216,8 @@ def _reboot_flag(parser: Parser) -> None:
 
 
 def _version(text: str) -> Version:
+    from updog.version import Version  # noqa: PLC0415 - start-up: few commands take one
+
     try:
         return Version.parse(text)
     except ValueError as error:

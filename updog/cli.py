@@ -7,7 +7,6 @@ a hint, and an exit code (formats 5.3, D12).
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
     from updog.visit import Wish
     from updog.way import Way
 
-log = logging.getLogger(__name__)
-
 Commands: TypeAlias = Mapping[str, Callable[[Namespace], int]]
 
 NOTHING_AVAILABLE = 1
 INTERRUPTED = 130
+SILENT = frozenset({"status"})
+"""Commands that log nothing but details; they do not pay for what others log with."""
 
 
 def cmd_check_update(args: Namespace) -> int:
@@ -201,7 +200,8 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
     """
     try:
         args = arguments.parse(argv)
-        logs.set_up(args.log_level)
+        if args.command not in SILENT or args.log_level in logs.DETAILED:
+            logs.set_up(args.log_level)
         code = _command(args, commands)(args)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
@@ -241,6 +241,8 @@ def _environment(args: Namespace) -> Environment:
 
 
 def _way(args: Namespace) -> Way:
+    import logging
+
     from updog import host, timeofrun, way
     from updog.clock import SystemClock
     from updog.timepolicy import Confidence
@@ -249,7 +251,7 @@ def _way(args: Namespace) -> Way:
     who = host.read_host(settings, variant=args.variant)
     run = timeofrun.time_of_run(SystemClock().now(), settings.paths)
     if run.confidence is Confidence.UNKNOWN:
-        log.warning("%s", run.sentence)
+        logging.getLogger(__name__).warning("%s", run.sentence)
     return way.way(settings, who, run.now, args.source, SystemClock(floor=run.now))
 
 

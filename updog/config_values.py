@@ -5,18 +5,20 @@ Each raises ValueError with what was expected; the caller adds the file and the 
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from partitions.slot import Slot
 from updog.settings import Mirror
-from updog.version import Version
 from waves.duration import parse_offset
+
+if TYPE_CHECKING:
+    from updog.version import Version
 
 URL_SCHEMES = frozenset({"http", "https", "file"})
 LATEST = "latest"
@@ -150,6 +152,8 @@ def pins(value: object) -> frozenset[bytes]:
 
 
 def _unbase64(said: str) -> bytes:
+    import base64  # noqa: PLC0415 - start-up: few have pins
+
     return base64.b64decode(said, validate=True)
 
 
@@ -195,6 +199,8 @@ def slot(value: object) -> Slot:
 
 def version(value: object) -> Version:
     """A semantic version, with at most one leading ``v`` (formats 4)."""
+    from updog.version import Version  # noqa: PLC0415 - start-up: few configure versions
+
     said = text(value)
     try:
         return Version.parse(said.removeprefix("v"))

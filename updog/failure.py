@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import logs
 from updog.errors import InternalError, UpdogError
-from updog.progress import CLEAR
 
 
 def told(error: Exception) -> int:
@@ -22,16 +20,24 @@ def told(error: Exception) -> int:
         The exit code.
     """
     if logs.debugging():
+        import traceback  # noqa: PLC0415 - start-up: only for details
+
         traceback.print_exception(error)
     if isinstance(error, BrokenPipeError):
         # Whoever read our output is gone; Python must not complain about that once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EX_IOERR
-    start = CLEAR if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{start}updog: {_message(error)}\n")
+    sys.stderr.write(f"{_line_start()}updog: {_message(error)}\n")
     if hint := getattr(error, "hint", ""):
         sys.stderr.write(f"hint: {hint}\n")
     return _exit_code(error)
+
+
+def _line_start() -> str:
+    """What makes room at a terminal, where a progress line may have stopped."""
+    from updog.progress import CLEAR  # noqa: PLC0415 - start-up: only after a failure
+
+    return CLEAR if sys.stderr.isatty() else ""
 
 
 def _message(error: Exception) -> str:

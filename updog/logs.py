@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
-TRACE = 5
-LEVELS = {
-    "trace": TRACE,
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "error": logging.ERROR,
-}
+LEVELS = {"trace": 5, "debug": 10, "info": 20, "warn": 30, "error": 40}
+"""The numbers are those of `logging`, which commands that log nothing do not load."""
+DETAILED = frozenset({"trace", "debug"})
+"""The levels at which every command may have something to tell."""
 
 
 def set_up(level: str) -> None:
@@ -20,7 +15,9 @@ def set_up(level: str) -> None:
 
     Other packages stay at warnings: their details are theirs, and may hold addresses with secrets.
     """
-    logging.addLevelName(TRACE, "TRACE")
+    import logging  # noqa: PLC0415 - start-up: some commands log nothing
+
+    logging.addLevelName(LEVELS["trace"], "TRACE")
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING,
@@ -33,4 +30,6 @@ def set_up(level: str) -> None:
 
 def debugging() -> bool:
     """Whether the user asked for the details of an error."""
+    import logging  # noqa: PLC0415 - start-up: only asked after a failure
+
     return logging.getLogger("updog").isEnabledFor(logging.DEBUG)

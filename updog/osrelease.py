@@ -6,10 +6,13 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from updog.durable import read_small
 from updog.errors import ConfigError, StorageError
-from updog.version import Version
+
+if TYPE_CHECKING:
+    from updog.version import Version
 
 OS_RELEASE_LIMIT = 64 << 10
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -22,14 +25,9 @@ def read_identity(path: Path) -> tuple[Version, str]:
         ConfigError: the file is missing, or a key is missing or not a version.
         PermissionDenied: the file may not be read.
     """
-    try:
-        content = read_small(path, OS_RELEASE_LIMIT)
-    except StorageError as error:
-        raise ConfigError(str(error)) from error
-    if content is None:
-        hint = "Set paths.os_release in the configuration to the right file."
-        raise ConfigError(f"There is no {path} to tell the running version.", hint=hint)
-    fields = parse_os_release(content.decode("utf-8", errors="replace"))
+    from updog.version import Version  # noqa: PLC0415 - start-up: a status does not compare versions
+
+    fields = read_fields(path)
     for name in ("VERSION_ID", "VARIANT_ID"):
         if not fields.get(name):
             raise ConfigError(f"{path} has no {name}.", hint=f"Add a line {name}=... to it.")
@@ -38,6 +36,23 @@ def read_identity(path: Path) -> tuple[Version, str]:
     except ValueError as error:
         said = fields["VERSION_ID"]
         raise ConfigError(f"{path}: VERSION_ID {said!r} is not a semantic version.") from error
+
+
+def read_fields(path: Path) -> Mapping[str, str]:
+    """What os-release says, unjudged.
+
+    Raises:
+        ConfigError: the file is missing or cannot be read.
+        PermissionDenied: the file may not be read.
+    """
+    try:
+        content = read_small(path, OS_RELEASE_LIMIT)
+    except StorageError as error:
+        raise ConfigError(str(error)) from error
+    if content is None:
+        hint = "Set paths.os_release in the configuration to the right file."
+        raise ConfigError(f"There is no {path} to tell the running version.", hint=hint)
+    return parse_os_release(content.decode("utf-8", errors="replace"))
 
 
 def parse_os_release(text: str) -> Mapping[str, str]:

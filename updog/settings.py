@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from partitions.slot import Slot
-from updog.version import Version
+
+if TYPE_CHECKING:
+    from updog.version import Version
 
 
 @dataclass(frozen=True, slots=True)
