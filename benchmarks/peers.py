@@ -95,6 +95,8 @@ def pack(work: Path, old: Path, new: Path) -> None:
         run(f"casync make --store={work}/store.castr {work}/new.caibx {new}")
     if present("zck"):
         run(f"cd {work} && zck -o old.zck {old} && zck -o new.zck {new}")
+        # SWUpdate hashes what is not packed, and takes SHA-256 only.
+        run(f"cd {work} && zck -u -h sha256 -o delta.zck {new}")
     key = "-newkey rsa:2048 -nodes -subj /CN=bench -days 3650"
     mail = "-addext extendedKeyUsage=emailProtection"
     run(f"cd {work} && openssl req -x509 {key} {mail} -keyout key.pem -out cert.pem")
@@ -157,14 +159,14 @@ def _swupdate(place: Place, _stack: ExitStack) -> Peer:
 
 def _swupdate_delta(place: Place, _stack: ExitStack) -> Peer:
     work = place.work
-    head = "zck_read_header -v new.zck | sed -n 's/^Header size: *//p'"
-    run(f'cd {work} && head -c "$({head})" new.zck > new.zckhead')
-    properties = f'properties: {{ url = "{place.url}/new.zck"; source = "{place.base}"; '
+    head = "zck_read_header -v delta.zck | sed -n 's/^Header size: *//p'"
+    run(f'cd {work} && head -c "$({head})" delta.zck > delta.head')
+    properties = f'properties: {{ url = "{place.url}/delta.zck"; source = "{place.base}"; '
     properties += 'chain = "raw"; zckloglevel = "error"; };'
     image: dict[str, object] = {
-        "filename": "new.zckhead",
+        "filename": "delta.head",
         "type": "delta",
-        "sha256": digest(work / "new.zckhead"),
+        "sha256": digest(work / "delta.head"),
     }
     _pack_swu(place, "delta.swu", image, properties)
     return Peer("SWUpdate, delta", _swupdate_line(place, "delta.swu"), slow=True)
