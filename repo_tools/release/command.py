@@ -122,18 +122,17 @@ def run_remove(arguments: argparse.Namespace, _now: datetime) -> None:
 
 def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:
     """Lower the highest version below a release, and publish."""
-    from repo_tools.publish import publish
-    from repo_tools.release.withdraw import below
+    from repo_tools.publishing.withdrawal import withdraw
 
-    repository = repository_of(arguments)
-    edition = edition_of(arguments)
-    most = below(repository.draft(edition).manifest(), edition, arguments.version, arguments.to)
-    repository.set_max_version([edition], most)
-    say(f"Hosts of {edition} may run {most} at most; those above it go back to it.")
-    if arguments.dry_run:
-        return
-    for release in publish(repository, now=now, editions=[edition], report=say):
-        result(f"{release.edition} {release.version}")
+    release = withdraw(
+        repository_of(arguments),
+        edition_of(arguments),
+        arguments.version,
+        arguments.to,
+        now=now,
+        report=say,
+    )
+    result(f"{release.edition} {release.version}")
 
 
 def _new_update(arguments: argparse.Namespace) -> NewUpdate:

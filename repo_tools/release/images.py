@@ -88,7 +88,8 @@ class _Looks:
             for _ in chunks:
                 pass
         except UpdogError as error:
-            self.findings.append(Check("image", image.name).error(str(error)))
+            told = str(error).removeprefix(f"{image.name}: ")
+            self.findings.append(Check("image", image.name).error(told))
             return False
         self.sights[part] = onlooker.sight()
         return True

@@ -104,7 +104,7 @@ class _Reader:
             for _ in read.raw() if name.endswith(".lz4") else read.packed():
                 pass
         except UpdogError as error:
-            yield Check("target", name).error(str(error))
+            yield Check("target", name).error(str(error).removeprefix(f"{name}: "))
         yield from read.findings
 
     def open(self, target: Target) -> Iterator[bytes]:
