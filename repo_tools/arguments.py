@@ -9,8 +9,16 @@ from pathlib import Path
 
 from repo_tools import deltacommand
 from repo_tools.ceremony import commands as ceremony
-from repo_tools.commandline import Commands, Parser, edition_filter, release_flags, version
+from repo_tools.commandline import (
+    Commands,
+    Parser,
+    dry_run_flag,
+    edition_filter,
+    release_flags,
+    version,
+)
 from repo_tools.planning import command as planning
+from repo_tools.publishing import command as publishing
 from repo_tools.release import command as release
 from repo_tools.rollout import command as rollout
 from repo_tools.validate import command as validate
@@ -45,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _root_commands(commands)
     _draft_commands(commands)
-    _publish_commands(commands)
+    _serve_command(commands)
     _disk_image(commands)
     for add_commands in FEATURES:
         add_commands(commands)
@@ -77,7 +85,8 @@ def _draft_commands(commands: Commands) -> None:
     add.add_argument("-m", "--max-version", metavar="VERSION", type=version)
     _images(add, "raw or .lz4")
     release.check_flags(add)
-    release_flags(commands.add("remove-update", "Take a release out of the draft"))
+    remove = commands.add("remove-update", "Take a release out of the draft")
+    release_flags(remove)
     waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
     release_flags(waves)
     waves.add_argument(
@@ -87,7 +96,10 @@ def _draft_commands(commands: Commands) -> None:
     most = commands.add("set-max-version", "Set the highest version that hosts may run")
     most.add_argument("-v", "--max-version", metavar="VERSION", type=version, required=True)
     edition_filter(most)
-    _migrations(commands.add("set-migrations", "Replace the migrations by those of a Release.toml"))
+    steps = commands.add("set-migrations", "Replace the migrations by those of a Release.toml")
+    _migrations(steps)
+    for writes in (add, remove, waves, most, steps):
+        dry_run_flag(writes)
     commands.add("show", "List what is drafted")
 
 
@@ -124,9 +136,7 @@ def _migrations(command: argparse.ArgumentParser) -> None:
     edition_filter(command)
 
 
-def _publish_commands(commands: Commands) -> None:
-    edition_filter(commands.add("publish", "Check, sign and put out the drafts"))
-    edition_filter(commands.add("refresh", "Sign again what is published, with new expiries"))
+def _serve_command(commands: Commands) -> None:
     serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=_port, default=8000, help="0 takes any free one (8000)")
@@ -151,6 +161,7 @@ def _own_version() -> str:
 
 # Features that bring their own commands: each adds them to the parser.
 FEATURES: tuple[Callable[[Commands], None], ...] = (
+    publishing.add,
     ceremony.add,
     deltacommand.add,
     release.add,

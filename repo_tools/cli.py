@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
-from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.console import done, edition_of, repository_of, result, say
 from repo_tools.errors import ExitWith
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
 from waves.errors import WaveError
 
 if TYPE_CHECKING:
-    from repo_tools.publish import Release
     from waves.policy import Policy
 
 EX_INTERRUPTED = 130
@@ -36,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The clock is asked once: everything one command signs counts from one moment.
         run = getattr(arguments, "run", None) or COMMANDS[arguments.command]
         run(arguments, SystemClock().now())
+        if getattr(arguments, "dry_run", False):
+            say("Nothing was written.")
     except KeyboardInterrupt:
         say("Interrupted.")
         return EX_INTERRUPTED
@@ -85,7 +86,7 @@ def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
 def cmd_remove_update(arguments: argparse.Namespace, _now: datetime) -> None:
     """Take an update out of the draft."""
     repository_of(arguments).remove_update(edition_of(arguments), arguments.version)
-    say("Removed from the draft; devices see it until the next publish.")
+    done(arguments, "Removed from the draft; devices see it until the next publish.")
 
 
 def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
@@ -117,25 +118,8 @@ def cmd_set_migrations(arguments: argparse.Namespace, _now: datetime) -> None:
     files = migrationfiles.sources(listed, folder)
     repository = repository_of(arguments)
     repository.set_migrations(repository.select(arguments.variant, arguments.arch), listed, files)
-    say(f"Drafted {len(listed)} steps between versions, with {len(files)} migrations.")
-
-
-def cmd_publish(arguments: argparse.Namespace, now: datetime) -> None:
-    """Publish the drafts."""
-    from repo_tools.publish import publish
-
-    repository = repository_of(arguments)
-    editions = repository.select(arguments.variant, arguments.arch)
-    _tell(publish(repository, now=now, editions=editions, report=say))
-
-
-def cmd_refresh(arguments: argparse.Namespace, now: datetime) -> None:
-    """Sign again what is published."""
-    from repo_tools.publish import refresh
-
-    repository = repository_of(arguments)
-    editions = repository.select(arguments.variant, arguments.arch)
-    _tell(refresh(repository, now=now, editions=editions, report=say))
+    drafted = f"Drafted {len(listed)} steps between versions, with {len(files)} migrations."
+    done(arguments, drafted)
 
 
 def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
@@ -196,8 +180,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "set-max-version": cmd_set_max_version,
     "set-migrations": cmd_set_migrations,
     "show": cmd_show,
-    "publish": cmd_publish,
-    "refresh": cmd_refresh,
     "serve": cmd_serve,
     "disk-image": cmd_disk_image,
 }
@@ -217,14 +199,6 @@ def _policy(name: str) -> Policy:
             hint=f"Shipped are: {', '.join(names())}",
         )
     return parse_policy(path.read_text(encoding="utf-8"), name)
-
-
-def _tell(releases: Sequence[Release]) -> None:
-    from waves.duration import format_moment
-
-    for release in releases:
-        result(f"{release.edition} {release.version}")
-        say(f"Valid until {format_moment(release.expires)}; before that: updog-repo refresh DIR")
 
 
 def _as_ours(error: Exception) -> UpdogError | WaveError | PartitionError:

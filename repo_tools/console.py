@@ -22,6 +22,12 @@ def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
+def done(arguments: argparse.Namespace, line: str) -> None:
+    """Say what has been done, unless the command was only rehearsed."""
+    if not getattr(arguments, "dry_run", False):
+        say(line)
+
+
 def repository_of(arguments: argparse.Namespace) -> Repository:
     """Open the repository that the command names, only to rehearse if it says ``--dry-run``.
 

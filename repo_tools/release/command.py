@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from repo_tools import commandline
 from repo_tools.commandline import Commands, dry_run_flag, release_flags
-from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.console import done, edition_of, repository_of, result, say
 from repo_tools.deltacommand import shortcut_flags, with_shortcuts
 
 if TYPE_CHECKING:
@@ -110,14 +110,15 @@ def add_checked(
     update = add_release(repository, looked, unchecked=arguments.unchecked, report=say)
     if brought is not None:
         repository.set_migrations([new.edition], brought.release.migrations, brought.sources)
-    say(f"Added to the draft, with {update.max_version} as the highest version; not published yet.")
+    most = update.max_version
+    done(arguments, f"Added to the draft, with {most} as the highest version; not published yet.")
     result(f"{update.variant} {update.arch} {update.version}")
 
 
 def run_remove(arguments: argparse.Namespace, _now: datetime) -> None:
     """Take a release out of the draft."""
     repository_of(arguments).remove_update(edition_of(arguments), arguments.version)
-    say("Removed from the draft; devices see it until the next publish.")
+    done(arguments, "Removed from the draft; devices see it until the next publish.")
 
 
 def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:
