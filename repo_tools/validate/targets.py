@@ -64,13 +64,12 @@ def check_targets(
     """Read every target, and tell what is wrong with any of them."""
     reader = _Reader(listed, room)
     tasks: list[Callable[[], Iterable[Finding]]] = []
-    seen: set[tuple[str, ...]] = set()
+    images: set[str] = set()
     for update in manifest.updates if manifest else ():
-        names = tuple(images_of(update).values())
-        if set(names) <= set(listed.targets) and names not in seen:
-            seen.add(names)
+        names = set(images_of(update).values())
+        if names <= listed.targets.keys():
+            images |= names
             tasks.append(partial(reader.release, update))
-    images = {name for names in seen for name in names}
     rest = sorted(listed.targets.keys() - images - {MANIFEST})
     tasks.extend(partial(reader.single, name) for name in rest)
     with ThreadPoolExecutor(jobs) as pool:
