@@ -22,13 +22,11 @@ from securesystemslib.signer import Signer
 from tuf.api.metadata import Root
 
 from repo_tools import edits, root, storage
-from repo_tools.draft import Draft, Edition, checked_name, image_names
+from repo_tools.draft import Draft, Edition, checked_name
 from repo_tools.errors import NotARepository
 from repo_tools.keyring import KeyRing
-from repo_tools.packing import Packing
 from repo_tools.root import LIFETIME, RootPlan, SignedRoot
-from repo_tools.shortcutmaking import Made, Report, Workshop, before, drafted
-from repo_tools.shortcuts import map_name
+from repo_tools.shortcutmaking import Made, Packaging, Report, Workshop, drafted
 from repo_tools.signing import ONLINE_ROLES, Signers
 from updog.errors import UsageError
 from updog.manifest import Images, Manifest, Migrations, Update
@@ -243,29 +241,12 @@ class Repository:
             after = edits.add(manifest, update, max_version=new.max_version)
             bases = [drafted(manifest, version) for version in new.delta_from]
             workshop = Workshop(draft, self.published_targets, report)
-            self._stage(workshop, new, manifest)
-            if self.rehearse is None:
-                for base in bases:
-                    workshop.make_deltas(update, workshop.files_of(base))
+            how = Packaging(new.version, new.format, blockmap=new.blockmap)
+            workshop.stage((new.boot, new.root, new.hash), manifest, how)
+            for base in bases if self.rehearse is None else ():
+                workshop.make_deltas(update, workshop.files_of(base))
             draft.save(after)
         return next(made for made in after.updates if made.version == new.version)
-
-    def _stage(self, workshop: Workshop, new: NewUpdate, manifest: Manifest) -> None:
-        """Bring the images of a release into their published form, with their maps."""
-        images = new.boot, new.root, new.hash
-        names = [checked_name(source, new.format) for source in images]
-        frozen = [name for existing in manifest.updates for name in image_names(existing)]
-        earlier = before(manifest, new.version) if new.format is Format.ZSTD else None
-        files = workshop.files_of(earlier) if earlier and self.rehearse is None else ()
-        with workshop.raw(files) as raw:
-            bases = {image: [old.path] for image, old in zip(images, raw, strict=False)}
-            maps = workshop.draft.stage(images, frozen, Packing(new.format, bases))
-        if self.rehearse is not None:
-            return
-        if new.blockmap:
-            workshop.map_images(names, maps)
-        else:
-            workshop.draft.shortcuts.forget(map(map_name, names))
 
     def make_delta(
         self,

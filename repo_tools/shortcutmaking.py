@@ -10,15 +10,17 @@ from typing import BinaryIO, TypeAlias
 
 from repo_tools import storage
 from repo_tools.deltas import write_delta
-from repo_tools.draft import PLAIN_HINT, Draft, image_names, is_plain
+from repo_tools.draft import PLAIN_HINT, Draft, checked_name, image_names, is_plain
 from repo_tools.errors import DraftError, ImageError
 from repo_tools.imagebuild import Built
+from repo_tools.packing import Packing
 from repo_tools.shortcuts import Base, Shortcut, map_name
 from repo_tools.unpacking import Raw, unpacked
 from updog.blockmap import BlockMap
 from updog.deltaformat import target_name
 from updog.errors import UsageError
 from updog.manifest import Manifest, Update
+from updog.pipeline.formats import Format
 from updog.version import Version
 
 Report: TypeAlias = Callable[[str], None]
@@ -40,6 +42,21 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Packaging:
+    """How the images of a new release are to be published.
+
+    Attributes:
+        version: of the release.
+        format: of raw images.
+        blockmap: whether they get maps.
+    """
+
+    version: Version
+    format: Format
+    blockmap: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """Where shortcuts of one draft are made.
 
@@ -52,6 +69,33 @@ class Workshop:
     draft: Draft
     published: Path
     report: Report
+
+    def stage(self, images: Sequence[Path], manifest: Manifest, how: Packaging) -> None:
+        """Bring the images of a new release into their published form, with their maps.
+
+        Raises:
+            ImageError: an image cannot be published.
+            DraftError: one of their names is in use for other bytes.
+        """
+        names = [checked_name(source, how.format) for source in images]
+        frozen = [name for update in manifest.updates for name in image_names(update)]
+        with self.raw(self._files_before(manifest, how)) as raw:
+            bases = {image: [old.path] for image, old in zip(images, raw, strict=False)}
+            maps = self.draft.stage(images, frozen, Packing(how.format, bases))
+        if self.draft.rehearse is not None:
+            return
+        if how.blockmap:
+            self.map_images(names, maps)
+        else:
+            self.draft.shortcuts.forget(map(map_name, names))
+
+    def _files_before(self, manifest: Manifest, how: Packaging) -> Sequence[Path]:
+        """The release that most clients will have, where it matters for packing."""
+        if how.format is not Format.ZSTD or self.draft.rehearse is not None:
+            return ()
+        earlier = [update for update in manifest.updates if update.version < how.version]
+        newest = max(earlier, key=lambda update: update.version, default=None)
+        return () if newest is None else self.files_of(newest)
 
     def map_images(self, names: Iterable[str], ready: Mapping[str, BlockMap]) -> None:
         """Give every image its map, where one is possible.
@@ -164,12 +208,6 @@ def drafted(manifest: Manifest, version: Version) -> Update:
     raise UsageError(
         f"The draft has no version {version}.", hint=f"It has {known}; 'updog-repo show' lists it."
     )
-
-
-def before(manifest: Manifest, version: Version) -> Update | None:
-    """The newest release below a version."""
-    earlier = [update for update in manifest.updates if update.version < version]
-    return max(earlier, key=lambda update: update.version, default=None)
 
 
 def _root_hash(hash_image: Raw, given: Path) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from fixtures.publisher import EDITION
 from tests.integration.conftest import Releases, World
+from updog.version import Version
 
 BUNDLE_LIMIT = 65
 ISOLATED = '[policy]\nfreshness = "{}"\n'
@@ -118,6 +119,21 @@ def test_a_bundle_holds_exactly_what_the_version_takes(world: World, releases: R
     images = [name for name in names if name.endswith(".lz4")]
     assert len(images) == 3
     assert all("1.1.0" in name for name in images)
+
+
+def test_a_bundle_holds_the_maps_and_deltas_of_its_version(world: World) -> None:
+    first = world.releases.first
+    base = (first.boot, first.root, first.hash)
+    made = world.publisher.repository.make_delta(EDITION, Version.parse("1.1.0"), base)
+    world.publisher.publish_again()
+    bundle = export(world)
+    with tarfile.open(bundle) as archive:
+        names = archive.getnames()
+    assert len([name for name in names if name.endswith(".lz4.blockmap")]) == 3
+    deltas = {name.partition(".")[2] for name in names if name.endswith(".delta")}
+    assert deltas == {one.name for one in made} != set()
+    unplug(world)
+    updated(world, bundle)
 
 
 def test_a_version_that_is_not_there_leaves_no_file(world: World) -> None:

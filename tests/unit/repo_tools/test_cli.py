@@ -13,6 +13,7 @@ import pytest
 
 from repo_tools.cli import _as_ours, main
 from repo_tools.repository import Repository
+from tests.fakes.release_images import make_release
 from tests.fakes.repositories import EDITION, make_images
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -301,3 +302,51 @@ def test_a_port_that_is_none_is_a_usage_error(tmp_path: Path, port: str) -> None
     with pytest.raises(SystemExit) as caught:
         main(["serve", str(tmp_path), f"--port={port}"])
     assert caught.value.code == 64
+
+
+def release_images(folder: Path, version: str) -> list[str]:
+    made = make_release(folder, version)
+    flags = ["-b", str(made.boot), "-r", str(made.root), "--hash", str(made.hash), "--unchecked"]
+    return ["--variant", "edge", "--arch", "x86_64", "--version", version, *flags]
+
+
+def test_add_update_makes_maps_and_deltas(home: Path, tmp_path: Path) -> None:
+    add = ["add-update", str(home)]
+    assert main([*add, *release_images(tmp_path / "in", "1.1.0")]) == 0
+    assert main([*add, *release_images(tmp_path / "in", "1.2.0"), "--delta-from", "1.1.0"]) == 0
+    kinds = [
+        name.rpartition(".")[2] for name in Repository.open(home).draft(EDITION).shortcuts.noted()
+    ]
+    assert kinds.count("blockmap") == 6
+    assert kinds.count("delta") >= 2
+
+
+def test_add_update_makes_zstd_images_without_maps(home: Path, tmp_path: Path) -> None:
+    flags = ["--format", "zstd", "--no-blockmap"]
+    assert main(["add-update", str(home), *release_images(tmp_path / "in", "1.1.0"), *flags]) == 0
+    draft = Repository.open(home).draft(EDITION)
+    assert {Path(name).suffix for name in draft.staged()} == {".zst"}
+    assert draft.shortcuts.noted() == {}
+
+
+def test_make_delta_prints_names_and_lengths(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("1.1.0", "1.2.0"):
+        assert main(["add-update", str(home), *release_images(tmp_path / "in", version)]) == 0
+    old = make_release(tmp_path / "in", "1.1.0")
+    names = ("--variant", "edge", "--arch", "x86_64", "--version", "1.2.0")
+    capsys.readouterr()
+    assert main(["make-delta", str(home), *names, "--from", "1.1.0"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert main(["make-delta", str(home), *names, "--from-images", *map(str, old.paths)]) == 0
+    assert capsys.readouterr().out.splitlines() == printed
+    noted = Repository.open(home).draft(EDITION).shortcuts.noted()
+    assert all(noted[line.split()[0]].length == int(line.split()[1]) for line in printed)
+
+
+def test_make_delta_needs_exactly_one_kind_of_base(home: Path) -> None:
+    for bases in ([], ["--from", "1.0.0", "--from-images", "b", "r", "h"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["make-delta", str(home), *NAMES, *bases])
+        assert ended.value.code == 64
