@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-
 _SLICE = 64 << 10
 
 

@@ -94,7 +94,7 @@ class Stand:
         return time.perf_counter() - start
 
     def killed_after(self, seconds: float) -> None:
-        with self.run() as child:
+        with self.run():
             time.sleep(seconds)
 
     def sent(self) -> int:
@@ -129,7 +129,7 @@ def waste_of_kills(stand: Stand, kills: int, random: Random) -> list[int]:
     stand.reset()
     usual = stand.finish()
     stand.reset()
-    waste = []
+    waste: list[int] = []
     in_the_middle = 0
     while len(waste) < kills:
         sent, wanted = stand.sent(), stand.wanted()

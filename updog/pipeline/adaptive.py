@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from updog.blockmap import BLOCK, BlockMap, Place, Span
 from updog.errors import CutShort, TargetMismatch
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
@@ -24,7 +25,7 @@ from updog.pipeline.scan import find_right, scan_all
 from updog.pipeline.source import RangeSource
 from updog.pipeline.spancutter import SpanCutter
 from updog.pipeline.spandecode import SpanDecoder
-from updog.pipeline.stages import Channel, Crew
+from updog.pipeline.stages import Channel, Crew, stoppable
 
 WORKERS = 2
 REQUESTS = 8
@@ -58,7 +59,7 @@ class Base:
     hashes: Slices | None = None
 
 
-def install(
+def install(  # noqa: PLR0913 - the engine's way in is shorter
     signed: Signed,
     blockmap: BlockMap,
     source: RangeSource,
@@ -67,6 +68,7 @@ def install(
     base: Base | None = None,
     report: Report = silent,
     read_back: ReadBack = ReadBack.ALWAYS,
+    cancel: Cancel | None = None,
 ) -> Done:
     """Make the medium hold an image, fetching only what is nowhere near.
 
@@ -78,18 +80,20 @@ def install(
         base: the active partition, if it may hold some of the content.
         report: told what has moved.
         read_back: see `ReadBack`.
+        cancel: ends the work when it is given.
 
     Raises:
+        Cancelled: by `cancel`.
         MisledError: every block fitted, but the image did not: fetch it whole.
         TargetMismatch: the map or the published file is not what was signed.
         UpdogError: the transfer failed.
         DeviceError: a device failed.
     """
     check_map(signed, blockmap, medium)
-    counters = Counters(report)
+    counters = Counters(report, cancel)
     frontier = Frontier(blockmap.blocks)
     proof = Proof(medium, frontier)
-    with Crew(frontier) as crew:
+    with Crew(frontier, cancel=counters.cancel) as crew:
         _take_local(blockmap, medium, base, frontier, counters)
         if read_back is ReadBack.ALWAYS:
             crew.start(proof.follow, "proof")
@@ -132,7 +136,7 @@ def _take_local(
         return
     hashes = base.hashes
     if hashes is None:
-        hashes = scan_all(base.medium, base.medium.size)
+        hashes = scan_all(base.medium, base.medium.size, counters.cancel)
     runs = copy_runs(blockmap, frontier, hashes)
     Copier(base.medium, medium, blockmap, frontier, counters).copy(runs)
 
@@ -231,7 +235,8 @@ class _Network:
         together = self._source.whole_only
         requests = requests_for(self._map, self._frontier, together=together)
         waiting: Channel[Request] = Channel(1)
-        with Crew(waiting) as crew:
+        waking = stoppable(self._source)
+        with Crew(waiting, *waking, cancel=self._counters.cancel) as crew:
             for number in range(WORKERS):
                 crew.start(lambda: self._work(waiting), f"fetch-{number}")
             for request in requests:

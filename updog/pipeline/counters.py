@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.facts import Moved, Report, silent
 
 
@@ -12,15 +13,22 @@ class Counters:
 
     Args:
         report: told the sums after each change; must be quick.
+        cancel: asked at each change whether to go on.
     """
 
-    def __init__(self, report: Report = silent) -> None:
+    def __init__(self, report: Report = silent, cancel: Cancel | None = None) -> None:
+        self.cancel = cancel or Cancel()
         self._lock = threading.Lock()
         self._report = report
         self._sums = Moved()
 
     def add(self, **more: int) -> None:
-        """Add bytes, named by the attributes of `Moved`."""
+        """Add bytes, named by the attributes of `Moved`.
+
+        Raises:
+            Cancelled: the work is to end.
+        """
+        self.cancel.check()
         with self._lock:
             now = self._sums
             self._sums = Moved(

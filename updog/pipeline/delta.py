@@ -31,6 +31,7 @@ from updog.deltaformat import (
 from updog.errors import TargetMismatch
 from updog.pipeline.adaptive import MisledError
 from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.counters import Counters
 from updog.pipeline.decoders import WINDOW, PieceDecoder
 from updog.pipeline.direct import Medium
@@ -38,7 +39,7 @@ from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.looks import Looks
 from updog.pipeline.proof import Proof
-from updog.pipeline.stages import Channel, Crew
+from updog.pipeline.stages import Channel, Crew, stoppable
 from updog.pipeline.writer import PieceWriter
 from updog.stream import Tally, algorithms_in, cap
 
@@ -66,6 +67,7 @@ def install(
     *,
     report: Report = silent,
     read_back: ReadBack = ReadBack.ALWAYS,
+    cancel: Cancel | None = None,
 ) -> Done:
     """Make the medium hold an image, from a base and its delta.
 
@@ -76,17 +78,20 @@ def install(
         medium: where to write.
         report: told what has moved.
         read_back: see `ReadBack`.
+        cancel: ends the work when it is given.
 
     Raises:
+        Cancelled: by `cancel`.
         MisledError: another image came out, so the base is not what the delta was made for.
         TargetMismatch: the delta is not what was signed.
         UpdogError: the transfer failed.
         DeviceError: a device failed.
     """
     name = delta.signed.name
-    counters = Counters(report)
+    counters = Counters(report, cancel)
     arrived = Tally(algorithms_in(delta.signed.hashes, name))
-    chunks = _counted(cap(delta.receive(), delta.signed.packed_length, name), arrived, counters)
+    received = delta.receive()
+    chunks = _counted(cap(received, delta.signed.packed_length, name), arrived, counters)
     start, chunks = _split(chunks, HEADER_LENGTH)
     header = parse_header(start, name)
     _check_images(header, image, base, medium, name)
@@ -95,10 +100,11 @@ def install(
     writer = PieceWriter(medium, frontier, counters, Looks())
     builder = _Builder(header, name, base, writer, counters)
     waiting: Channel[bytes] = Channel(_CHUNKS_WAITING)
-    with Crew(frontier, waiting) as crew:
+    waking = stoppable(received)
+    with Crew(frontier, waiting, *waking, cancel=counters.cancel) as crew:
         if read_back is ReadBack.ALWAYS:
             crew.start(proof.follow, "proof")
-        with Crew(waiting) as building:
+        with Crew(waiting, cancel=counters.cancel) as building:
             building.start(lambda: builder.run(waiting), "build")
             for chunk in chunks:
                 waiting.put(chunk)

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from updog.blockmap import BlockMap
 from updog.errors import TargetMismatch
 from updog.pipeline import adaptive, delta, full
 from updog.pipeline.adaptive import Base, MisledError
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.delta import Delta
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, Report, Signed, Way, silent
 from updog.pipeline.source import RangeSource
+
+_Watch: TypeAlias = tuple[Report, Cancel | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ def install(
     *,
     report: Report = silent,
     changed: Callable[[Way, str], object] = lambda _way, _why: None,
+    cancel: Cancel | None = None,
 ) -> Done:
     """Make the medium hold an image, by the first way that leads there.
 
@@ -57,45 +62,52 @@ def install(
         ways: in the order to try; the whole file is tried last, whether named or not.
         report: told what has moved.
         changed: told of a way that did not lead to the image, and why.
+        cancel: ends the work when it is given. A transfer that waits for its server ends at once
+            if it has a ``stop`` method; otherwise with its time limit.
 
     Raises:
+        Cancelled: by `cancel`.
         TargetMismatch: what was fetched is not what was signed.
         UpdogError: a transfer failed.
         DeviceError: a device failed.
     """
-    for way, attempt in _attempts(offer, medium, base, tuple(ways), report):
+    if cancel is not None:
+        cancel.check()
+    for way, attempt in _attempts(offer, medium, base, tuple(ways), (report, cancel)):
         try:
             return attempt()
         except MisledError as error:
             changed(way, str(error))
-    return full.install(offer.signed, offer.receive, medium, report=report)
+    return full.install(offer.signed, offer.receive, medium, report=report, cancel=cancel)
 
 
 def _attempts(
-    offer: Offer, medium: Medium, base: Base | None, ways: tuple[Way, ...], report: Report
+    offer: Offer, medium: Medium, base: Base | None, ways: tuple[Way, ...], watch: _Watch
 ) -> Iterator[tuple[Way, Callable[[], Done]]]:
     for way in ways:
         if way is Way.FULL:
             return
         if way is Way.DELTA:
-            yield way, _by_delta(offer, medium, base, report)
+            yield way, _by_delta(offer, medium, base, watch)
         if way is Way.ADAPTIVE:
-            yield way, _by_map(offer, medium, base, report)
+            yield way, _by_map(offer, medium, base, watch)
 
 
-def _by_delta(
-    offer: Offer, medium: Medium, base: Base | None, report: Report
-) -> Callable[[], Done]:
+def _by_delta(offer: Offer, medium: Medium, base: Base | None, watch: _Watch) -> Callable[[], Done]:
     found = offer.delta
     if found is None or base is None:
         raise TargetMismatch(f"{offer.signed.name} has no delta that could be used here.")
-    return lambda: delta.install(offer.signed, found, base.medium, medium, report=report)
+    report, cancel = watch
+    return lambda: delta.install(
+        offer.signed, found, base.medium, medium, report=report, cancel=cancel
+    )
 
 
-def _by_map(offer: Offer, medium: Medium, base: Base | None, report: Report) -> Callable[[], Done]:
+def _by_map(offer: Offer, medium: Medium, base: Base | None, watch: _Watch) -> Callable[[], Done]:
     blockmap, source = offer.blockmap, offer.source
     if blockmap is None or source is None:
         raise TargetMismatch(f"{offer.signed.name} has no block map that could be used here.")
+    report, cancel = watch
     return lambda: adaptive.install(
-        offer.signed, blockmap, source, medium, base=base, report=report
+        offer.signed, blockmap, source, medium, base=base, report=report, cancel=cancel
     )

@@ -16,6 +16,7 @@ from mmap import mmap
 from updog.blockmap import BLOCK, blocks_in
 from updog.errors import TargetMismatch
 from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.counters import Counters
 from updog.pipeline.decoders import decoder
 from updog.pipeline.direct import Medium
@@ -33,7 +34,7 @@ from updog.pipeline.lz4frame import (
 from updog.pipeline.lz4native import decode_into
 from updog.pipeline.order import Order
 from updog.pipeline.proof import Proof, check_medium, check_raw_length
-from updog.pipeline.stages import Channel, Crew
+from updog.pipeline.stages import Channel, Crew, stoppable
 from updog.pipeline.writer import PieceWriter
 from updog.stream import Tally, algorithms_in, cap
 
@@ -66,6 +67,7 @@ def install(
     *,
     report: Report = silent,
     read_back: ReadBack = ReadBack.ALWAYS,
+    cancel: Cancel | None = None,
 ) -> Done:
     """Fetch a whole image and make the medium hold it.
 
@@ -75,35 +77,40 @@ def install(
         medium: where to write.
         report: told what has moved.
         read_back: see `ReadBack`.
+        cancel: ends the work when it is given.
 
     Raises:
+        Cancelled: by `cancel`.
         TargetMismatch: length, digest or format are not what was signed.
         UpdogError: the transfer failed.
         DeviceError: the medium failed.
     """
+    counters = Counters(report, cancel)
     try:
-        return _install(signed, receive, medium, report, read_back, _in_parallel)
+        return _install(_task(signed, medium, counters), receive, medium, read_back, _in_parallel)
     except _OddBlocksError:
         # A sound frame all the same, only an unusual one: decode it in order, from its start.
-        return _install(signed, receive, medium, report, read_back, _in_order_lz4)
+        counters = Counters(report, cancel)
+        return _install(_task(signed, medium, counters), receive, medium, read_back, _in_order_lz4)
 
 
 def _install(
-    signed: Signed,
+    task: Task,
     receive: Callable[[], Iterable[bytes]],
     medium: Medium,
-    report: Report,
     read_back: ReadBack,
     independent: Callable[[Task, Iterator[bytes]], None],
 ) -> Done:
     """One attempt; `independent` is how to treat LZ4 frames with independent blocks."""
-    task = _task(signed, medium, report)
+    signed = task.signed
     arrived = Tally(algorithms_in(signed.hashes, signed.name))
     proof = Proof(medium, task.frontier)
-    with Crew(task.frontier, task.order) as crew:
+    received = receive()
+    waking = stoppable(received)
+    with Crew(task.frontier, task.order, *waking, cancel=task.counters.cancel) as crew:
         if read_back is ReadBack.ALWAYS:
             crew.start(proof.follow, "proof")
-        chunks = arrived.through(cap(receive(), signed.packed_length, signed.name))
+        chunks = arrived.through(cap(received, signed.packed_length, signed.name))
         _decode_and_write(task, _counted(chunks, task.counters), independent)
         arrived.check(signed.name, signed.packed_length, signed.hashes)
         check_raw_length(signed.name, task.order.length, signed.raw_length)
@@ -112,9 +119,8 @@ def _install(
     return _done(task, proof, read_back)
 
 
-def _task(signed: Signed, medium: Medium, report: Report) -> Task:
+def _task(signed: Signed, medium: Medium, counters: Counters) -> Task:
     limit = min(medium.size, signed.raw_length or _NO_LENGTH_SIGNED)
-    counters = Counters(report)
     frontier = Frontier(blocks_in(limit))
     looks = Looks()
     return Task(
@@ -199,7 +205,8 @@ def _in_parallel(task: Task, chunks: Iterator[bytes]) -> None:
     """Blocks go to whichever worker is free; `Order` keeps their places."""
     blocks: Channel[_Item] = Channel(_BLOCKS_WAITING)
     memory = _Memory(WORKERS + 1)
-    with Crew(blocks, memory.free, task.order) as crew:
+    waking = (blocks, memory.free, task.order)
+    with Crew(*waking, cancel=task.counters.cancel) as crew:
         for number in range(WORKERS):
             crew.start(lambda: _block_worker(task, blocks, memory), f"decode-{number}")
         walker = Walker(task.signed.name, memory.take)
@@ -249,7 +256,7 @@ def _in_order(task: Task, kind: Format, chunks: Iterator[bytes]) -> None:
     free: Channel[memoryview] = Channel(_RING)
     for _ in range(_RING):
         free.put(aligned(PIECE))
-    with Crew(arrived, full, free) as crew:
+    with Crew(arrived, full, free, cancel=task.counters.cancel) as crew:
         crew.start(lambda: _decode(task, kind, arrived, free, full), "decode")
         crew.start(lambda: _write(task, full, free), "write")
         for chunk in chunks:

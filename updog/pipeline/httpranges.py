@@ -15,6 +15,7 @@ from updog.body import CHUNK
 from updog.errors import CutShort, UnreachableError
 from updog.pipeline.multipart import Multipart, Piece, boundary_of, parse_content_range
 from updog.pipeline.ranges import Range, coalesce, header_for
+from updog.pipeline.stages import stoppable
 from updog.wire import Answer, WireError
 
 Ask: TypeAlias = Callable[[str], Answer]
@@ -44,6 +45,19 @@ class HttpRanges:
         self._name = name
         self._many = True
         self._lock = threading.Lock()
+        self._open: dict[int, Answer] = {}
+
+    def stop(self) -> None:
+        """End the transfers that are under way now, from another thread; later ones may begin.
+
+        An answer that waits for its server ends at once if it has a ``stop`` method, otherwise
+        with its time limit.
+        """
+        with self._lock:
+            answers = list(self._open.values())
+        for answer in answers:
+            for waiting in stoppable(answer):
+                waiting.stop()
 
     def fetch(self, wanted: Sequence[Range]) -> Iterator[Piece]:
         """See `RangeSource`."""
@@ -98,6 +112,8 @@ class HttpRanges:
             offset += len(chunk)
 
     def _chunks(self, answer: Answer) -> Iterator[bytes]:
+        with self._lock:
+            self._open[id(answer)] = answer
         try:
             while chunk := answer.read1(_CHUNK):
                 self._spend(len(chunk))
@@ -105,4 +121,6 @@ class HttpRanges:
         except WireError as error:
             raise CutShort(f"{self._name} stopped before its end: {error}") from error
         finally:
+            with self._lock:
+                del self._open[id(answer)]
             answer.close()

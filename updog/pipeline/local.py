@@ -172,7 +172,7 @@ class Copier:
             DeviceError: a device failed.
         """
         waiting: Channel[Run] = Channel(4 * WORKERS)
-        with Crew(waiting) as crew:
+        with Crew(waiting, cancel=self._counters.cancel) as crew:
             for number in range(WORKERS):
                 crew.start(lambda: self._work(waiting), f"copy-{number}")
             for run in runs:

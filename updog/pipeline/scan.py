@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.buffers import aligned
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
@@ -48,7 +49,7 @@ def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters:
     regions = range(0, blockmap.blocks, REGION)
     thorough = any(first.looks_right(at, most) for at, most in _first_look(regions))
     waiting: Channel[int] = Channel(2 * WORKERS)
-    with Crew(waiting) as crew:
+    with Crew(waiting, cancel=counters.cancel) as crew:
         for number in range(WORKERS):
             scanner = _RegionScanner(medium, blockmap, frontier, counters)
             crew.start(partial(scanner.run, waiting), f"scan-{number}")
@@ -131,7 +132,7 @@ def read_blocks(
     return medium.read(offset, min(count * BLOCK, length - offset), buffer)
 
 
-def scan_all(medium: Medium, length: int) -> Slices:
+def scan_all(medium: Medium, length: int, cancel: Cancel | None = None) -> Slices:
     """The cut hashes of everything up to `length`, where no map of it was kept.
 
     Raises:
@@ -149,7 +150,7 @@ def scan_all(medium: Medium, length: int) -> Slices:
             data = medium.read(first * BLOCK, count * BLOCK, buffer)
             found.write(first * HASH_LENGTH, hashes_of(data))
 
-    with Crew(regions) as crew:
+    with Crew(regions, cancel=cancel) as crew:
         for number in range(WORKERS):
             crew.start(work, f"scan-{number}")
         for first in range(0, blocks, REGION):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
+
+from updog.pipeline.cancel import Cancel, cancelled
 
 T = TypeVar("T")
 
@@ -15,11 +18,17 @@ class Stopped(Exception):
     """The work was given up elsewhere; whoever waits leaves with this. Never reaches a user."""
 
 
+@runtime_checkable
 class Stoppable(Protocol):
     """Something that threads wait for."""
 
     def stop(self) -> None:
         """Wake everyone who waits, now and from now on, with `Stopped`."""
+
+
+def stoppable(thing: object) -> tuple[Stoppable, ...]:
+    """What a crew waits for, if it can be woken at all: a transfer, for example."""
+    return (thing,) if isinstance(thing, Stoppable) else ()
 
 
 class Channel(Generic[T]):
@@ -100,10 +109,13 @@ class Crew:
 
     Args:
         waiting: what the threads may be waiting for.
+        cancel: ends the crew when it is given.
     """
 
-    def __init__(self, *waiting: Stoppable) -> None:
+    def __init__(self, *waiting: Stoppable, cancel: Cancel | None = None) -> None:
         self._waiting = list(waiting)
+        self._cancel = cancel
+        self._told = ExitStack()
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
@@ -134,6 +146,8 @@ class Crew:
             raise self._failure
 
     def __enter__(self) -> Self:
+        if self._cancel is not None:
+            self._told.enter_context(self._cancel.telling(lambda: self.stop(cancelled())))
         return self
 
     def __exit__(
@@ -144,7 +158,10 @@ class Crew:
     ) -> None:
         if error is not None:
             self.stop(error)
-        self.join()
+        try:
+            self.join()
+        finally:
+            self._told.close()
 
     def _run(self, work: Callable[[], object]) -> None:
         try:
