@@ -93,6 +93,9 @@ def _draft_commands(commands: Commands) -> None:
         "--policy", metavar="NAME|FILE", required=True, help="shipped policy, or a TOML file"
     )
     waves.add_argument("--start-at", metavar="TIME", help="RFC 3339, or 'in 4 hours' (now)")
+    waves.add_argument(
+        "--allow-past", action="store_true", help="waves may have started, and come at once then"
+    )
     most = commands.add("set-max-version", "Set the highest version that hosts may run")
     most.add_argument("-v", "--max-version", metavar="VERSION", type=version, required=True)
     edition_filter(most)

@@ -24,6 +24,7 @@ from waves.errors import WaveError
 
 if TYPE_CHECKING:
     from waves.policy import Policy
+    from waves.schedule import Schedule
 
 EX_INTERRUPTED = 130
 
@@ -96,6 +97,8 @@ def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
 
     base = parse_start(arguments.start_at, now) if arguments.start_at else now
     schedule = to_schedule(_policy(arguments.policy), base)
+    if not arguments.allow_past:
+        _refuse_past(schedule, now)
     repository_of(arguments).set_waves(edition_of(arguments), arguments.version, schedule)
     for wave in schedule.waves:
         result(f"seed {wave.first_seed:4}  {format_moment(wave.start)}")
@@ -183,6 +186,20 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "serve": cmd_serve,
     "disk-image": cmd_disk_image,
 }
+
+
+def _refuse_past(schedule: Schedule, now: datetime) -> None:
+    """A wave that has started already lets in at once whoever should have come since then."""
+    from waves.duration import format_moment
+
+    over = [wave for wave in schedule.waves if wave.start < now.replace(microsecond=0)]
+    if over:
+        last = over[-1]
+        raise UsageError(
+            f"The wave of seed {last.first_seed} would have started at {format_moment(last.start)}"
+            " already, and let in everybody until then at once.",
+            hint="Choose a later --start-at; --allow-past if it is meant.",
+        )
 
 
 def _policy(name: str) -> Policy:
