@@ -144,6 +144,24 @@ class Device:
             self._read_medium(whole[: end - begin], begin, first + length - begin)
             return bytes(whole[first - begin : first - begin + length])
 
+    def window(self, extent: Extent) -> Device:
+        """Open another extent of the same file or device for reading, under the lock held here.
+
+        A second `open_device` would wait for that lock, which an image file has but one of.
+
+        Raises:
+            DeviceTooSmall: the extent reaches behind the end.
+            DeviceError: anything else.
+        """
+        with reporting(self.path, "open"):
+            # Through the descriptor, not the path: it cannot have become another file meanwhile.
+            descriptor = os.open(f"/proc/self/fd/{self._fd}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return Device(extent, descriptor, Access.READ)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
     def close(self) -> None:
         """Give the device back; a second call does nothing."""
         if self._fd >= 0:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from updog.errors import TrustError
+
+if TYPE_CHECKING:
+    from updog.pipeline.source import RangeSource
 
 CHUNK = 1 << 20
 """Bytes asked for at once: large enough that a fast link is not slowed by Python."""
@@ -63,6 +66,20 @@ class Fetcher(Protocol):
         Raises:
             NotThere: the server says that there is no such file.
             UnreachableError: no usable answer, after some attempts.
+        """
+
+
+@runtime_checkable
+class RangeFetcher(Protocol):
+    """A `Fetcher` that can get parts of a file, as long as that file need not be followed."""
+
+    def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource | None:
+        """Return a file in ranges, or None where it can only be had from its start.
+
+        Args:
+            url: its address.
+            name: of the target, for messages.
+            spend: told how many bytes arrive, before they are passed on; may refuse more.
         """
 
 

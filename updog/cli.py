@@ -17,7 +17,7 @@ from updog.settings import Settings
 
 if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
-    from updog.install import Progress
+    from updog.moving import Progress
     from updog.select import Declined
     from updog.update import Environment, Installed
     from updog.visit import Wish
@@ -236,7 +236,7 @@ def _environment(args: Namespace) -> Environment:
         grace=way.grace,
         clock=way.clock,
         starting=lambda update: _remark(args, f"Starting update to {update.version}"),
-        progress=_progress(args),
+        progress=_progress(args, way.settings),
     )
 
 
@@ -255,16 +255,21 @@ def _way(args: Namespace) -> Way:
     return way.way(settings, who, run.now, args.source, SystemClock(floor=run.now))
 
 
-def _progress(args: Namespace) -> Progress:
+def _progress(args: Namespace, settings: Settings | None = None) -> Progress:
     import shutil
 
     from updog.clock import SystemClock
-    from updog.install import silent
-    from updog.progress import ProgressLine
+    from updog.progress import JsonLines, ProgressLine, StatusFile, together
 
-    if args.quiet or not sys.stderr.isatty():
-        return silent
-    return ProgressLine(sys.stderr, SystemClock(), shutil.get_terminal_size().columns)
+    watchers: list[Progress] = []
+    if settings is not None:
+        watchers.append(StatusFile(settings.paths.progress, SystemClock()))
+    if getattr(args, "progress", "auto") == "json":
+        watchers.append(JsonLines(sys.stderr, SystemClock()))
+    elif not args.quiet and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        watchers.append(ProgressLine(sys.stderr, SystemClock(), width))
+    return together(watchers)
 
 
 def _wish(args: Namespace) -> Wish:

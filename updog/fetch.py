@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from updog.body import CHUNK, Body, Fetcher, OneBody, read_capped, too_long
@@ -23,6 +24,9 @@ from updog.patience import DRAW, Budget, Patience, TryAgain
 from updog.ratelimit import PacedAnswer, TokenBucket
 from updog.resume import STEP
 from updog.wire import Answer, FetchSettings, Wire, WireError
+
+if TYPE_CHECKING:
+    from updog.pipeline.source import RangeSource
 
 __all__ = ["Body", "FetchSettings", "Fetcher", "HttpFetcher"]
 
@@ -95,6 +99,14 @@ class HttpFetcher:
         """
         wire = self._made(_by_requests)
         return self._patience.attempts(lambda: self._request(wire, url, {"Range": ranges}))
+
+    def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource | None:
+        """Return a file in ranges (see `updog.body.RangeFetcher`)."""
+        from updog.pipeline.httpranges import HttpRanges  # noqa: PLC0415 - start-up: images only
+
+        if _is_local(url):
+            return self._local.ranges(url, name, spend)
+        return HttpRanges(partial(self.ask, url), name, spend)
 
     def close(self) -> None:
         """Give up the connections kept alive."""

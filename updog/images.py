@@ -2,36 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from updog.errors import TrustError
+from updog import blockmap
+from updog.blockmap import BlockMap
+from updog.deltaformat import target_name
+from updog.errors import Expired, TrustError, UpdogError
 from updog.install import Image, ImageSet
 from updog.manifest import Images
+from updog.pipeline.delta import Delta
+from updog.pipeline.facts import Signed
+from updog.pipeline.formats import Format
 from updog.session import Session
 from updog.tuffiles import Target
 
+log = logging.getLogger(__name__)
+
 HEX_SHA256 = 64
+_FORMATS = {one.value: one for one in Format}
+LARGEST_MAP = blockmap.limit_for(blockmap.MAX_RAW)
 
 
-def image_set(session: Session, names: Images) -> ImageSet:
+def image_set(session: Session, names: Images, base: str | None = None) -> ImageSet:
     """Look up the signed facts of an update's images and how to fetch them.
+
+    Args:
+        session: the repository.
+        names: of the three images.
+        base: what names the running set for deltas (docs/blockmap.md); None where it has no name.
 
     Raises:
         TrustError: the repository lists no such target, or its signed facts make no sense.
     """
     boot, root, hash_ = (
-        _image(session, session.target(name)) for name in (names.boot, names.root, names.hash)
+        _image(session, session.target(name), base) for name in (names.boot, names.root, names.hash)
     )
     return ImageSet(boot=boot, root=root, hash=hash_)
 
 
-def _image(session: Session, target: Target) -> Image:
+def _image(session: Session, target: Target, base: str | None) -> Image:
+    raw_length, raw_sha256 = _raw_facts(target)
+    return Image(
+        target.name,
+        target.length,
+        target.hashes,
+        _chunks(session, target),
+        raw_length,
+        raw_sha256,
+        _format(target),
+        source=partial(session.ranges, target),
+        blockmap=partial(_blockmap, session, target, raw_length),
+        delta=partial(_delta, session, target, base),
+    )
+
+
+def _chunks(session: Session, target: Target) -> Callable[[], Iterator[bytes]]:
     def chunks() -> Iterator[bytes]:
         with session.stream(target) as body:
             yield from body
 
-    raw_length, raw_sha256 = _raw_facts(target)
-    return Image(target.name, target.length, target.hashes, chunks, raw_length, raw_sha256)
+    return chunks
+
+
+def _blockmap(session: Session, image: Target, raw_length: int | None) -> BlockMap | None:
+    """The map of an image, where the repository has one that can be used.
+
+    A map only makes things cheaper: without it the image is fetched whole.
+    """
+    found = session.find(image.name + blockmap.SUFFIX)
+    if found is None:
+        return None
+    most = LARGEST_MAP if raw_length is None else blockmap.limit_for(raw_length)
+    try:
+        return blockmap.parse(session.read(found, max_bytes=most), found.name)
+    except Expired:
+        raise
+    except UpdogError as error:
+        log.warning("%s; %s is fetched without its map.", error, image.name)
+        return None
+
+
+def _delta(session: Session, image: Target, base: str | None) -> Delta | None:
+    """What leads from the running set to an image, where the repository has it."""
+    found = None if base is None else session.find(target_name(image.name, base))
+    if found is None:
+        return None
+    return Delta(Signed(found.name, found.length, found.hashes), _chunks(session, found))
+
+
+def _format(target: Target) -> Format | None:
+    """How the repository says that a target is packed; an unknown word says nothing."""
+    ours = target.custom.get("updog", {})
+    said = ours.get("format") if isinstance(ours, dict) else None
+    return _FORMATS.get(said) if isinstance(said, str) else None
 
 
 def _raw_facts(target: Target) -> tuple[int | None, str | None]:

@@ -9,27 +9,41 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TypeAlias
 
-from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
+from partitions.blockio import Access, DeviceOpener, Extent
 from partitions.bootcontrol import BootControl
 from partitions.bootstatus import SetExtents
-from partitions.errors import DeviceError
-from updog.errors import TargetMismatch, UnconfirmedBoot
-from updog.stream import PIECE, Tally, algorithms_in, cap, decompress, moved
+from updog.blockmap import BlockMap
+from updog.errors import CutShort, TargetMismatch, UnconfirmedBoot
+from updog.moving import Progress, silent
+from updog.pipeline.delta import Delta
+from updog.pipeline.engine import Offer
+from updog.pipeline.facts import Signed
+from updog.pipeline.formats import Format
+from updog.pipeline.ranges import Range
+from updog.pipeline.source import RangeSource
+from updog.stream import PIECE
+from updog.writing import NO_LEDGER, Beside, Ledger, Receipt, write
 
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Told which target moves, how many of its compressed bytes are done, and how many there are."""
+__all__ = [
+    "Image",
+    "ImageSet",
+    "Receipt",
+    "activate",
+    "begin",
+    "refuse_misfits",
+    "refuse_unconfirmed",
+    "revert",
+    "rollback",
+    "stage",
+    "write",
+]
 
-ZEROS = bytes(PIECE)
+_PROBE = 16
 
 
-def silent(_name: str, _done: int, _total: int) -> None:
-    """A `Progress` that nobody watches."""
-
-
-def untold() -> None:
-    """Nobody wants to know that the inactive set is cleared."""
+def nothing() -> None:
+    """There is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,10 @@ class Image:
         open: starts the transfer; the chunks are not to be trusted.
         raw_length: bytes after decompression, where the repository signed that too.
         raw_sha256: hex digest after decompression, where the repository signed that too.
+        format: how it is packed, where the repository signed that too.
+        source: the target in ranges, where the way to the repository knows ranges.
+        blockmap: fetches its map, where there is one.
+        delta: finds what leads here from the running set, where the repository has that.
     """
 
     name: str
@@ -51,6 +69,21 @@ class Image:
     open: Callable[[], Iterable[bytes]] = field(repr=False)
     raw_length: int | None = None
     raw_sha256: str | None = None
+    format: Format | None = None
+    source: Callable[[], RangeSource | None] = field(default=nothing, repr=False)
+    blockmap: Callable[[], BlockMap | None] = field(default=nothing, repr=False)
+    delta: Callable[[], Delta | None] = field(default=nothing, repr=False)
+
+    def offer(self) -> Offer:
+        """What there is of it; this fetches its map.
+
+        Raises:
+            UpdogError: the map cannot be believed, or the metadata has expired.
+        """
+        signed = Signed(
+            self.name, self.length, self.hashes, self.raw_length, self.raw_sha256, self.format
+        )
+        return Offer(signed, self.open, self.source(), self.blockmap(), self.delta())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +103,6 @@ class ImageSet:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Proof of one written image.
-
-    Attributes:
-        target: name of the target.
-        device: partition it was written to.
-        bytes: decompressed length.
-        written: SHA-256 of what was decompressed and written.
-        read_back: SHA-256 of what the medium gave back.
-    """
-
-    target: str
-    device: str
-    bytes: int
-    written: str
-    read_back: str
-
-
 def stage(
     images: ImageSet,
     control: BootControl,
@@ -97,7 +111,7 @@ def stage(
     tries: int,
     force: bool = False,
     progress: Progress = silent,
-    cleared: Callable[[], None] = untold,
+    ledger: Ledger = NO_LEDGER,
 ) -> tuple[Receipt, ...]:
     """Write an update to the inactive set and mark it valid; the bootloader does not choose it yet.
 
@@ -109,12 +123,16 @@ def stage(
     # Whatever can fail without a write fails here, while the old set can still be fallen back to.
     refuse_unconfirmed(control, force=force)
     refuse_misfits(placed, open_device)
-    placed = begin(placed)
+    offers = begin([image for image, _ in placed])
     # From here on only the running set can boot: a half-written one must never be a candidate.
     control.clear_inactive(force=force)
-    cleared()
+    ledger.cleared()
+    beside = Beside.of(control.active_set(), ledger)
     # Each image is compared, flushed and read back before the next one begins.
-    receipts = tuple(write(image, place, open_device, progress) for image, place in placed)
+    receipts = tuple(
+        write(offer, place, open_device, progress, base)
+        for offer, (_, place), base in zip(offers, placed, beside, strict=True)
+    )
     # All three are on the medium and proven: only now may the set be a candidate again.
     control.mark_inactive_valid(tries)
     return receipts
@@ -156,7 +174,7 @@ def refuse_misfits(placed: Iterable[tuple[Image, Extent]], open_device: DeviceOp
             )
 
 
-def begin(placed: Sequence[tuple[Image, Extent]]) -> tuple[tuple[Image, Extent], ...]:
+def begin(images: Sequence[Image]) -> tuple[Offer, ...]:
     """Let every image arrive far enough to know that there is one; keep the first one's transfer.
 
     The others are begun again when their turn comes: a server would not hold their connections
@@ -166,15 +184,48 @@ def begin(placed: Sequence[tuple[Image, Extent]]) -> tuple[tuple[Image, Extent],
         TargetMismatch: an image is empty.
         UpdogError: one cannot be fetched.
     """
-    (first, place), *later = placed
-    for image, _ in later:
-        others = _through(image.open())
-        _first(others, image)
-        others.close()
+    first, *later = (image.offer() for image in images)
+    for offer in later:
+        _probe(offer)
     # Last, so that nothing makes this transfer wait.
-    transfer = _through(first.open())
-    head = _first(transfer, first)
-    return ((replace(first, open=lambda: chain((head,), transfer)), place), *later)
+    if offer_in_parts(first):
+        _probe(first)
+        return (first, *later)
+    return (replace(first, receive=_Begun(first)), *later)
+
+
+def offer_in_parts(offer: Offer) -> bool:
+    """Whether the image can be fetched in parts, in any order."""
+    return offer.blockmap is not None and offer.source is not None
+
+
+def _probe(offer: Offer) -> None:
+    """See that the repository really has a file, without moving more of it than that takes."""
+    if not offer_in_parts(offer) or offer.source is None:
+        transfer = _through(offer.receive())
+        _first(transfer, offer.signed.name)
+        transfer.close()
+        return
+    start = Range(0, min(_PROBE, offer.signed.packed_length))
+    try:
+        next(iter(offer.source.fetch((start,))), None)
+    except CutShort:
+        # The server knows no ranges, or broke off; both times the file is there.
+        return
+
+
+class _Begun:
+    """A transfer under way, for whoever asks first; who asks again gets a new one."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._again = offer.receive
+        transfer = _through(offer.receive())
+        head = _first(transfer, offer.signed.name)
+        self._first: Iterable[bytes] | None = chain((head,), transfer)
+
+    def __call__(self) -> Iterable[bytes]:
+        begun, self._first = self._first, None
+        return self._again() if begun is None else begun
 
 
 def _through(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
@@ -182,80 +233,11 @@ def _through(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
     yield from chunks
 
 
-def _first(chunks: Iterator[bytes], image: Image) -> bytes:
+def _first(chunks: Iterator[bytes], name: str) -> bytes:
     head = next(chunks, None)
     if head is None:
-        raise TargetMismatch(f"{image.name} holds no data at all.")
+        raise TargetMismatch(f"{name} holds no data at all.")
     return head
-
-
-def write(image: Image, place: Extent, open_device: DeviceOpener, progress: Progress) -> Receipt:
-    """Write one image to its partition and prove that it is there (formats 8, D6).
-
-    Raises:
-        TargetMismatch: length, hash or LZ4 frame are not what was signed.
-        DeviceError: the partition failed, or gave back other bytes than were written.
-    """
-    with open_device(place, Access.WRITE) as device:
-        written = _transfer(image, device, progress)
-        _clear_tail(device, written.length)
-        # Before reading back: what is still in the cache would prove nothing about the medium.
-        device.flush()
-        read_back = _read_back(device, written.length)
-    if read_back.hex() != written.hex():
-        raise DeviceError(
-            f"{place} gave back other bytes than were written for {image.name}:"
-            " the medium is failing, and the set stays unbootable."
-        )
-    return Receipt(image.name, str(place), written.length, written.hex(), read_back.hex())
-
-
-def _transfer(image: Image, device: BlockIO, progress: Progress) -> Tally:
-    """Stream an image onto its partition; return the tally of what was written, compared."""
-    arrived = Tally(algorithms_in(image.hashes, image.name))
-    written = Tally()
-    chunks = arrived.through(cap(image.open(), image.length, image.name))
-    chunks = moved(chunks, lambda done: progress(image.name, done, image.length))
-    for piece in written.through(decompress(chunks, device.size, image.name)):
-        device.pwrite(written.length - len(piece), piece)
-    arrived.check(image.name, image.length, image.hashes)
-    _check_raw(image, written)
-    return written
-
-
-def _check_raw(image: Image, written: Tally) -> None:
-    """Compare the decompressed bytes with what was signed about them, if anything was."""
-    if not written.length:
-        raise TargetMismatch(f"{image.name} holds no data at all.")
-    if image.raw_length is not None and written.length != image.raw_length:
-        raise TargetMismatch(
-            f"{image.name} decodes to {written.length} bytes, but {image.raw_length} were signed."
-        )
-    if image.raw_sha256 is not None and written.hex() != image.raw_sha256:
-        raise TargetMismatch(f"{image.name}: the sha256 after decoding is not the signed one.")
-
-
-def _clear_tail(device: BlockIO, start: int) -> None:
-    """Zero what a longer, older image left behind; what is zero already is not written again."""
-    for offset, length in _pieces(start, device.size):
-        if device.pread(offset, length) != ZEROS[:length]:
-            device.pwrite(offset, ZEROS[:length])
-
-
-def _read_back(device: BlockIO, length: int) -> Tally:
-    """Digest the first `length` bytes as the medium has them, past the page cache."""
-    tally = Tally()
-    for offset, size in _pieces(0, length):
-        tally.add(device.reread(offset, size))
-    return tally
-
-
-def _pieces(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut ``start..end`` at multiples of `PIECE`, into offsets and lengths."""
-    while start < end:
-        length = min(PIECE - start % PIECE, end - start)
-        yield start, length
-        start += length
 
 
 def activate(control: BootControl) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from updog.body import CHUNK, OneBody, read_capped
 from updog.errors import CutShort, NotThere, UnreachableError
+
+if TYPE_CHECKING:
+    from updog.pipeline.source import RangeSource
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
@@ -32,6 +36,33 @@ class LocalFetcher:
         except (OSError, ValueError) as error:
             raise _refused(path, error) from error
         return OneBody(_chunks(file, path), offset, file.close)
+
+    def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource:
+        """Return a file in ranges (see `updog.body.RangeFetcher`).
+
+        Raises:
+            NotThere: there is no such file.
+            UnreachableError: it cannot be read.
+        """
+        from updog.pipeline.readranges import ReadRanges  # noqa: PLC0415 - start-up: images only
+
+        path = _path(url)
+        try:
+            file = _opened(path)
+        except (OSError, ValueError) as error:
+            raise _refused(path, error) from error
+        return ReadRanges(_Reader(file), name, spend)
+
+
+class _Reader:
+    """Reads a file at any place; the file is closed when nobody needs this any more."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._descriptor = file.fileno()
+        weakref.finalize(self, file.close)
+
+    def __call__(self, offset: int, most: int) -> bytes:
+        return os.pread(self._descriptor, most, offset)
 
 
 def _path(url: str) -> Path:

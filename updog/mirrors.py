@@ -12,15 +12,20 @@ its bytes speak for themselves.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from updog.body import Body, Fetcher, OneBody
 from updog.errors import CutShort, NotThere, TrustError, UnreachableError, UpdogError
 from updog.httpanswer import shown
 from updog.patience import Patience, TryAgain
 from updog.settings import Mirror
+
+if TYPE_CHECKING:
+    from updog.pipeline.source import RangeSource
+    from updog.wire import Answer
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -46,6 +51,14 @@ class _Row:
     def to_the_end(self, base: str) -> None:
         self.bases.remove(base)
         self.bases.append(base)
+
+
+@runtime_checkable
+class RangedOnce(Protocol):
+    """A fetcher that can send one request for parts of a file."""
+
+    def ask(self, url: str, ranges: str) -> Answer:
+        """Send it (see `updog.fetch.HttpFetcher.ask`)."""
 
 
 class Mirrors:
@@ -93,6 +106,36 @@ class Mirrors:
         row.mixed = bool(offset) and (row.mixed or before != row.latest)
         row.origin[rest] = row.latest
         return OneBody(self._watched(body, row, row.latest), body.offset, body.close)
+
+    def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource | None:
+        """Return a file in ranges (see `updog.body.RangeFetcher`).
+
+        Each request goes to the server that is first in the row then; parts of several servers
+        make a mixed file like any other.
+        """
+        if not isinstance(self._once, RangedOnce):
+            return None
+        once = self._once
+        row, rest = self._place(url)
+        if not all(base.startswith("http") for base in row.bases):
+            return None
+        from updog.pipeline.httpranges import HttpRanges  # noqa: PLC0415 - start-up: images only
+
+        row.mixed = False
+
+        def ask(wanted: str) -> Answer:
+            before = row.origin.get(rest, "")
+            bases = [before] if before and not self._mixing else row.bases
+            answer = self._attempts(
+                row, lambda base: once.ask(base + rest, wanted), lambda: list(bases)
+            )
+            row.mixed = row.mixed or before not in {"", row.latest}
+            row.origin[rest] = row.latest
+            return answer
+
+        # One of several servers at a time, or nobody could tell whose bytes were wrong.
+        row.origin.pop(rest, None)
+        return HttpRanges(_one_at_a_time(ask), name, spend)
 
     def leave(self, error: UpdogError) -> bool:
         """Give up the server whose file was refused; whether it is worth reading it again.
@@ -163,6 +206,17 @@ class Mirrors:
             if base in row.bases:
                 row.to_the_end(base)
             raise
+
+
+def _one_at_a_time(ask: Callable[[str], Answer]) -> Callable[[str], Answer]:
+    """The same, safe to be called by several threads."""
+    lock = threading.Lock()
+
+    def asked(wanted: str) -> Answer:
+        with lock:
+            return ask(wanted)
+
+    return asked
 
 
 def elsewhere(fetcher: Fetcher, error: UpdogError) -> bool:

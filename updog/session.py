@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from updog.body import Body, Fetcher
+from updog.body import Body, Fetcher, RangeFetcher
 from updog.clock import Clock
 from updog.delegations import find_target
 from updog.errors import (
@@ -35,6 +35,9 @@ from updog.tuffiles import Target, Verified
 from updog.tufnames import check_flat_name, role_file, target_file, url, url_path
 from updog.tufroot import precedes
 from updog.tufstore import MetadataStore
+
+if TYPE_CHECKING:
+    from updog.pipeline.source import RangeSource
 
 __all__ = ["RepositoryUrls", "Session", "Target"]
 
@@ -180,6 +183,21 @@ class Session:
         """
         self.check_fresh()
         return self._stream(target, offset)
+
+    def ranges(self, target: Target) -> RangeSource | None:
+        """Return a target in ranges, or None where it can only be streamed. NOT verified either.
+
+        Raises:
+            NotThere, UnreachableError: a local one cannot be read.
+        """
+        from updog.pipeline.source import Guarded  # noqa: PLC0415 - start-up: images only
+
+        if not isinstance(self._fetcher, RangeFetcher):
+            return None
+        budget = Budget(2 * target.length + STEP, target.name)
+        found = self._fetcher.ranges(self._target_url(target), target.name, budget.take)
+        # A download may last longer than what vouches for it: each request asks again.
+        return None if found is None else Guarded(found, self.check_fresh)
 
     def elsewhere(self, error: UpdogError) -> bool:
         """Whether a streamed target may be what was signed if it is read again (`updog.mirrors`).

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from partitions.slot import Slot
 
@@ -48,6 +48,16 @@ class Paths:
         """What was last written to the inactive set."""
         return self.state_dir / "stage.json"
 
+    @property
+    def kept_hashes(self) -> Path:
+        """What the blocks of both sets are, as far as that was told when they were written."""
+        return self.state_dir / "blocks"
+
+    @property
+    def progress(self) -> Path:
+        """How far the run under way is, for whoever wants to look."""
+        return self.state_dir / "progress.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Boot:
@@ -66,8 +76,7 @@ class Boot:
     reboot_command: tuple[str, ...] = ("systemctl", "reboot")
 
 
-@dataclass(frozen=True, slots=True)
-class Mirror:
+class Mirror(NamedTuple):
     """Another place of the same repository; an empty address: it has no files of that kind."""
 
     metadata: str = ""

@@ -8,20 +8,25 @@ What only asks, and changes nothing, stands in `updog.visit`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from partitions.blockio import DeviceOpener
+from partitions import verity
+from partitions.blockio import Access, DeviceOpener
 from partitions.bootcontrol import BootControl
-from updog import install, migrations, select, staged
+from partitions.errors import PartitionError
+from updog import install, kept, migrations, select, staged
 from updog.body import Fetcher
 from updog.clock import Clock
 from updog.errors import PermissionDenied, StorageError, TargetMismatch
 from updog.images import image_set
-from updog.install import ImageSet, Progress, Receipt
+from updog.install import ImageSet, Receipt
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
+from updog.moving import Progress, silent
+from updog.pipeline.columns import Slices
 from updog.select import Chosen, Declined, Host, Verdict
 from updog.session import Session
 from updog.settings import Settings
@@ -39,6 +44,9 @@ from updog.visit import (
 )
 
 log = logging.getLogger(__name__)
+
+ROOT_HASH_START = 8192
+"""Bytes at the start of a hash image that its root hash depends on."""
 
 __all__ = [
     "MANIFEST",
@@ -91,7 +99,7 @@ class Environment:
     grace: timedelta = timedelta(0)
     clock: Clock | None = None
     starting: Callable[[Update], None] = unwatched
-    progress: Progress = install.silent
+    progress: Progress = silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,14 +228,51 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
 def _stage(
     env: Environment, session: Session, chosen: Update, *, force: bool
 ) -> tuple[Receipt, ...]:
-    images = image_set(session, chosen.images)
-    path, slot = env.settings.paths.staged, env.control.inactive_set().slot
+    images = image_set(session, chosen.images, running_release(env.control, env.open_device))
+    paths, slot = env.settings.paths, env.control.inactive_set().slot
     receipts = _write_images(env, session, images, force=force)
     for receipt in receipts:
         log.debug("%s", receipt)
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
-    _may_fail(lambda: staged.remember(path, label))
+    _may_fail(lambda: staged.remember(paths.staged, label))
+    _may_fail(lambda: _remember_blocks(paths.kept_hashes, slot, receipts))
     return receipts
+
+
+def running_release(control: BootControl, open_device: DeviceOpener) -> str | None:
+    """The root hash of the running release, by which deltas are named; None where it has none."""
+    try:
+        with open_device(control.active_set().hash, Access.READ) as device:
+            return verity.read_root_hash(device.pread(0, min(ROOT_HASH_START, device.size)))
+    except PartitionError as error:
+        log.debug("the running release has no root hash: %s", error)
+        return None
+
+
+def _remember_blocks(folder: Path, slot: str, receipts: Sequence[Receipt]) -> None:
+    for role, receipt in zip(kept.ROLES, receipts, strict=True):
+        if receipt.hashes is not None:
+            kept.remember(folder, slot, role, receipt.hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What this host remembers about its sets (see `updog.writing.Ledger`)."""
+
+    env: Environment
+
+    def cleared(self) -> None:
+        """What is known about a set goes before the first write to it, and comes back at the end.
+
+        So it never tells of what is not there, and a refused update leaves it alone.
+        """
+        paths, slot = self.env.settings.paths, self.env.control.inactive_set().slot
+        _may_fail(lambda: staged.forget(paths.staged))
+        _may_fail(lambda: kept.forget(paths.kept_hashes, slot))
+
+    def hashes(self, slot: str, role: str) -> Slices | None:
+        """The kept hashes of a partition."""
+        return kept.recall(self.env.settings.paths.kept_hashes, slot, role)
 
 
 def _write_images(
@@ -242,9 +287,7 @@ def _write_images(
                 tries=env.settings.boot.tries,
                 force=force,
                 progress=env.progress,
-                # The label goes before the first write to the set and comes back after the last:
-                # it never names what is not there, and a refusal leaves it alone.
-                cleared=lambda: _may_fail(lambda: staged.forget(env.settings.paths.staged)),
+                ledger=_Kept(env),
             )
         except TargetMismatch as error:
             # The set stays cleared until another server's bytes are what was signed.

@@ -18,7 +18,8 @@ from partitions.bootcontrol import BootControl, SetExtents
 from partitions.bootstatus import BootStatus
 from partitions.layout import Slot
 from updog.crashtest.machine import Agent, gpt_control
-from updog.install import ImageSet, refuse_misfits, refuse_unconfirmed, silent, stage, write
+from updog.install import ImageSet, refuse_misfits, refuse_unconfirmed, stage, write
+from updog.moving import silent
 
 
 class Fault(Enum):
@@ -77,9 +78,10 @@ def _stage_with_early_mark(
     control.clear_inactive()
     *first, last = placed
     for image, place in first:
-        write(image, place, open_device, silent)
+        write(image.offer(), place, open_device, silent)
     control.mark_inactive_valid(tries)
-    return write(*last, open_device, silent)
+    image, place = last
+    return write(image.offer(), place, open_device, silent)
 
 
 def _clear_not_flushed() -> Agent:

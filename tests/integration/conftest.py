@@ -51,11 +51,11 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
 
 
 def make_world(
-    home: Path, releases: Releases, key_type: KeyType = KeyType.ED25519
+    home: Path, releases: Releases, key_type: KeyType = KeyType.ED25519, *, maps: bool = True
 ) -> Iterator[World]:
     """A world that lives as long as the generator is held."""
     publisher = Publisher.create(home / "repository", datetime.now(UTC), key_type)
-    publisher.release(releases.second)
+    publisher.release(releases.second, maps=maps)
     with publisher.serving() as url:
         machine = make_machine(
             home / "machine",

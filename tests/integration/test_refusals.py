@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from partitions.boot import next_set
 from partitions.bootcontrol import GptBootControl
 from partitions.device import open_device
 from partitions.layout import Slot, with_active
-from tests.integration.conftest import Releases, World
+from tests.integration.conftest import Releases, World, make_world
 
 REFUSED = 65
 
@@ -38,6 +39,18 @@ def assert_refused(world: World, *words: str) -> None:
     flags = GptBootControl(world.machine.boot_control().located).status().flags(Slot.B)
     assert not flags.will_boot
     assert world.machine.boots(most=1)[0].version == "1.0.0"
+
+
+@pytest.fixture
+def world(tmp_path: Path, releases: Releases) -> Iterator[World]:
+    """Images without maps: each byte of them is needed."""
+    yield from make_world(tmp_path, releases, maps=False)
+
+
+@pytest.fixture
+def mapped(tmp_path: Path, releases: Releases) -> Iterator[World]:
+    """Images with maps: only what is nowhere on the machine is needed."""
+    yield from make_world(tmp_path, releases)
 
 
 @pytest.mark.parametrize("image", ["-root.ext4.lz4", "-boot.ext4.lz4", "-root.verity.lz4"])
@@ -69,6 +82,26 @@ def test_a_cut_image(world: World, keep: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     assert_refused(world, "-root.ext4.lz4")
+
+
+def test_a_changed_byte_of_a_part_that_is_fetched(mapped: World) -> None:
+    path = mapped.publisher.target("-root.verity.lz4")
+    mapped.publisher.tamper("-root.verity.lz4", at=path.stat().st_size // 2)
+    assert_refused(mapped, "-root.verity.lz4")
+
+
+def test_a_changed_byte_of_a_part_that_nobody_needs(mapped: World) -> None:
+    mapped.publisher.tamper("-root.ext4.lz4", at=0)
+    assert mapped.machine.updog("update", "--now").returncode == 0
+    assert mapped.machine.boots(most=1)[0].version == "1.1.0"
+
+
+def test_a_changed_map_costs_bytes_only(mapped: World) -> None:
+    mapped.publisher.tamper("-root.ext4.lz4.blockmap", at=200)
+    done = mapped.machine.updog("update", "--now")
+    assert done.returncode == 0
+    assert "is fetched without its map" in done.stderr
+    assert mapped.machine.boots(most=1)[0].version == "1.1.0"
 
 
 def test_swapped_images(world: World) -> None:

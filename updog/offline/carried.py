@@ -6,11 +6,13 @@ which no configuration can name, so that nothing carried is ever mistaken for th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote, unquote, urlsplit
 
 from updog.body import OneBody, read_capped
 from updog.errors import NotThere
 from updog.offline.sources import Source
+from updog.pipeline.readranges import ReadRanges
 from updog.session import RepositoryUrls
 from updog.tufnames import check_target_name
 
@@ -37,6 +39,10 @@ class CarriedFetcher:
     def open(self, url: str, *, offset: int = 0) -> OneBody:
         """Begin to read a file (see `updog.body.Fetcher`)."""
         return self._source.open(_name(url), offset)
+
+    def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> ReadRanges:
+        """Return a file in ranges (see `updog.body.RangeFetcher`)."""
+        return ReadRanges(self._source.reader(_name(url)), name, spend)
 
     def _shown(self, url: str) -> str:
         return f"{_name(url)} in {self._source.path}"

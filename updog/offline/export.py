@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from updog.install import Progress, silent
 from updog.lock import RunLock
 from updog.manifest import Update
+from updog.moving import Moving, Phase, Progress, silent
 from updog.offline import contents
 from updog.offline.carried import TARGETS, metadata_folder, path_of
 from updog.offline.tarwriter import TarWriter
@@ -78,5 +78,10 @@ def _verified(session: Session, target: Target, progress: Progress) -> Iterator[
     tally = Tally(algorithms_in(target.hashes, target.name))
     with session.stream(target) as body:
         capped = tally.through(cap(body, target.length, target.name))
-        yield from moved(capped, lambda done: progress(target.name, done, target.length))
+        yield from moved(capped, lambda done: progress(_at(target, done)))
     tally.check(target.name, target.length, target.hashes)
+
+
+def _at(target: Target, done: int) -> Moving:
+    phase = Phase.DONE if done == target.length else Phase.TRANSFER
+    return Moving(target.name, phase, done, target.length, received=done, written=done)

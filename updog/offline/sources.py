@@ -17,6 +17,7 @@ from typing import Protocol
 from updog.body import CHUNK, OneBody
 from updog.errors import CutShort, DataError, NotThere, PermissionDenied, UnreachableError
 from updog.offline.tarindex import read_index
+from updog.pipeline.readranges import ReadAt
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 
@@ -33,6 +34,14 @@ class Source(Protocol):
 
     def open(self, name: str, offset: int = 0) -> OneBody:
         """Begin to read a file from `offset`.
+
+        Raises:
+            NotThere: there is none of that name.
+            UnreachableError: it cannot be read.
+        """
+
+    def reader(self, name: str) -> ReadAt:
+        """Return what reads a file at any place, for as long as that is kept.
 
         Raises:
             NotThere: there is none of that name.
@@ -98,6 +107,17 @@ class Bundle:
         start = min(member.offset + offset, end)
         return OneBody(self._chunks(start, end), offset)
 
+    def reader(self, name: str) -> ReadAt:
+        """Return what reads a file at any place (see `Source`)."""
+        member = self._members.get(name)
+        if member is None:
+            raise NotThere(f"{self.path} holds no {name}")
+
+        def read(offset: int, most: int) -> bytes:
+            return self._pread(member.offset + offset, min(most, max(0, member.size - offset)))
+
+        return read
+
     def _chunks(self, start: int, end: int) -> Iterator[bytes]:
         # A bound method keeps the bundle, and with it the descriptor, while the body lives.
         return _chunks(self._descriptor, start, end, str(self.path), keep=self)
@@ -122,18 +142,31 @@ class Directory:
 
     def open(self, name: str, offset: int = 0) -> OneBody:
         """Begin to read a file from `offset` (see `Source`)."""
-        what = str(self.path / name)
-        descriptor = _opened(self.path / name, what)
-        release = weakref.finalize(body := _Holder(), os.close, descriptor)
-        facts = os.fstat(descriptor)
+        file = _PlainFile(self.path / name)
+        chunks = _chunks(file.descriptor, offset, file.size, file.name, keep=file)
+        return OneBody(chunks, offset, file.close)
+
+    def reader(self, name: str) -> ReadAt:
+        """Return what reads a file at any place (see `Source`)."""
+        return _PlainFile(self.path / name).read
+
+
+class _PlainFile:
+    """An open file, which is closed when nobody needs it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.descriptor = _opened(path, self.name)
+        self.close = weakref.finalize(self, os.close, self.descriptor)
+        facts = os.fstat(self.descriptor)
+        self.size = facts.st_size
         if not stat.S_ISREG(facts.st_mode):
-            release()
-            raise NotThere(f"{what} is not a file")
-        return OneBody(_chunks(descriptor, offset, facts.st_size, what, keep=body), offset, release)
+            self.close()
+            raise NotThere(f"{self.name} is not a file")
 
-
-class _Holder:
-    """Something whose end closes a descriptor that was not closed before."""
+    def read(self, offset: int, most: int) -> bytes:
+        """At most that many bytes from an offset."""
+        return os.pread(self.descriptor, most, offset)
 
 
 def _chunks(descriptor: int, start: int, end: int, what: str, *, keep: object) -> Iterator[bytes]:

@@ -84,13 +84,13 @@ def check_raw_length(name: str, length: int, signed: int | None) -> None:
 
 
 def check_medium(name: str, expected: str, read_back: str) -> None:
-    """Compare what the medium gave back with what was written to it.
+    """Compare what the medium gave back with the image that it must hold.
 
     Raises:
-        DeviceError: they differ, although everything that was written had been checked.
+        DeviceError: they differ, although the file that arrived was the signed one.
     """
     if expected != read_back:
         raise DeviceError(
-            f"the partition gave back other bytes than were written for {name}: the medium is"
-            " failing, and the set stays unbootable"
+            f"the partition does not give back the signed content of {name}: the medium is failing,"
+            " or its publisher signed another image's digest. The set stays unbootable"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from updog.pipeline.multipart import Piece
@@ -31,3 +31,31 @@ class RangeSource(Protocol):
             CutShort: the transfer broke off, or the server was found to know no ranges; what was
                 given out counts, and another round gives the rest.
         """
+
+
+class Guarded:
+    """A `RangeSource` that asks before each fetch whether it may go on.
+
+    Args:
+        inner: the source.
+        guard: raises where it may not.
+    """
+
+    def __init__(self, inner: RangeSource, guard: Callable[[], None]) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    @property
+    def requests(self) -> int:
+        """See `RangeSource`."""
+        return self._inner.requests
+
+    @property
+    def whole_only(self) -> bool:
+        """See `RangeSource`."""
+        return self._inner.whole_only
+
+    def fetch(self, wanted: Sequence[Range]) -> Iterator[Piece]:
+        """See `RangeSource`."""
+        self._guard()
+        return self._inner.fetch(wanted)

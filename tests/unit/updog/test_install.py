@@ -86,7 +86,7 @@ def test_receipts_prove_what_was_written_and_read_back() -> None:
         assert receipt.device.startswith(str(DISK))
 
 
-def test_progress_counts_the_compressed_bytes_of_each_image() -> None:
+def test_progress_counts_the_bytes_of_each_image_up_to_all_of_them() -> None:
     machine, images = two_sets(), signed_images()
     seen: dict[str, list[tuple[int, int]]] = {}
     install.stage(
@@ -94,12 +94,12 @@ def test_progress_counts_the_compressed_bytes_of_each_image() -> None:
         machine.control,
         machine.opener,
         tries=1,
-        progress=lambda name, done, total: seen.setdefault(name, []).append((done, total)),
+        progress=lambda at: seen.setdefault(at.name, []).append((at.done, at.total)),
     )
     for image in images.values():
         steps = seen[image.name]
         assert steps == sorted(steps)
-        assert steps[-1] == (len(image.frame), len(image.frame))
+        assert steps[-1] == (len(image.raw), len(image.raw))
 
 
 def test_nothing_of_a_longer_old_image_is_left_behind() -> None:
@@ -264,12 +264,16 @@ def test_the_caller_is_told_between_the_clearing_and_the_first_write() -> None:
     seen: list[dict[Slot, BootFlags]] = []
     written: list[int] = []
 
-    def cleared() -> None:
-        seen.append(machine.bits())
-        written.append(machine.story().count("root"))
+    class Watching:
+        def cleared(self) -> None:
+            seen.append(machine.bits())
+            written.append(machine.story().count("root"))
+
+        def hashes(self, _slot: str, _role: str) -> None:
+            return None
 
     images = image_set(signed_images())
-    install.stage(images, machine.control, machine.opener, tries=1, cleared=cleared)
+    install.stage(images, machine.control, machine.opener, tries=1, ledger=Watching())
     assert (seen, written) == ([CLEARED], [0])
 
 
@@ -308,7 +312,8 @@ def test_any_changed_byte_is_refused(at: int) -> None:
 def test_a_cut_file_is_refused(kept: int) -> None:
     images = signed_images()
     images["root"].sent = images["root"].frame[:kept]
-    assert_refused(two_sets(OLD_B), images, "ends in the middle of its LZ4 frame")
+    told = f"ends in the middle of its LZ4 frame|has {kept} bytes, but"
+    assert_refused(two_sets(OLD_B), images, told)
 
 
 def test_an_appended_byte_is_refused() -> None:
@@ -338,11 +343,18 @@ def test_an_empty_image_is_refused() -> None:
     assert_refused(two_sets(OLD_B), images, "holds no data at all")
 
 
+def test_another_digest_of_the_content_than_the_signed_one_is_refused() -> None:
+    machine, images = two_sets(OLD_B), image_set(signed_images())
+    lied = replace(images.boot, raw_sha256="0" * 64)
+    with pytest.raises(DeviceError, match=r"does not give back the signed content of boot\.lz4"):
+        stage(machine, replace(images, boot=lied))
+    assert machine.bits() == CLEARED
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"raw_length": 5}, "but 5 were signed"),
-        ({"raw_sha256": "0" * 64}, "sha256 after decoding"),
+        ({"raw_length": 5}, "more than the 5 bytes"),
         ({"length": 10**6}, "but 1000000 were signed"),
         ({"hashes": {"sha256": "0" * 64}}, "its sha256 is not the signed one"),
         ({"hashes": {"md5": "0"}}, "neither sha256 nor sha512"),
@@ -389,7 +401,7 @@ def test_a_medium_that_gives_back_other_bytes_is_refused() -> None:
         assert extent.size is not None
         return Forgetful(machine.disk, extent.offset, extent.size)
 
-    with pytest.raises(DeviceError, match="gave back other bytes"):
+    with pytest.raises(DeviceError, match="does not give back"):
         install.stage(image_set(signed_images()), machine.control, opener, tries=1)
     assert machine.bits() == CLEARED
 

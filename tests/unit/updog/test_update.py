@@ -29,6 +29,7 @@ from updog.errors import (
 )
 from updog.lock import RunLock
 from updog.manifest import Update
+from updog.moving import Moving, Phase
 from updog.select import Chosen, Declined, Reason
 from updog.staged import StagedUpdate
 from updog.update import Installed, Prepared, Wish
@@ -119,7 +120,7 @@ def test_the_caller_is_told_what_starts_and_how_far_it_is(world: ClientWorld) ->
     env = replace(
         world.environment(),
         starting=started.append,
-        progress=lambda name, *_sizes: moved.append(name),
+        progress=lambda at: moved.append(at.name),
     )
     update.update(env, Wish())
     assert started == [release(V3)]
@@ -358,8 +359,8 @@ def test_expired_metadata_is_refused(world: ClientWorld) -> None:
 def test_an_update_ends_where_its_metadata_expires_between_two_images(world: ClientWorld) -> None:
     clock = FakeClock()
 
-    def watch(name: str, done: int, total: int) -> None:
-        if (name, done) == ("root.lz4", total):
+    def watch(at: Moving) -> None:
+        if (at.name, at.phase) == ("root.lz4", Phase.DONE):
             clock.advance(timedelta(days=31))
 
     env = replace(world.environment(), clock=clock, progress=watch)

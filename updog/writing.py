@@ -1,0 +1,287 @@
+"""One image onto its partition, by the cheapest way, proven by what the medium gives back.
+
+`updog.pipeline` does the work; here stands what surrounds it: which partitions are opened and held,
+which way is taken, what is told to whoever watches, and what a longer, older image left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
+from partitions.bootstatus import SetExtents
+from partitions.device import Device
+from partitions.errors import DeviceError
+from updog.moving import Moving, Phase, Progress
+from updog.pipeline import engine
+from updog.pipeline.adaptive import Base
+from updog.pipeline.buffers import PIECE, aligned, round_up
+from updog.pipeline.columns import Slices
+from updog.pipeline.direct import Medium, open_medium
+from updog.pipeline.engine import Offer
+from updog.pipeline.facts import Done, Moved, Report, Way
+from updog.pipeline.plan import Estimate, Sizes, estimates
+from updog.pipeline.scan import scan_all
+from updog.pipeline.survey import survey
+
+log = logging.getLogger(__name__)
+
+
+class Ledger(Protocol):
+    """What is remembered about the sets beside the disk; nothing in it is trusted."""
+
+    def cleared(self) -> None:
+        """The inactive set is about to be overwritten: forget what it held."""
+
+    def hashes(self, slot: str, role: str) -> Slices | None:
+        """The hashes of a partition's blocks, or None where none are kept."""
+
+
+class _NoLedger:
+    """A `Ledger` that remembers nothing."""
+
+    def cleared(self) -> None:
+        """There is nothing to forget."""
+
+    def hashes(self, _slot: str, _role: str) -> Slices | None:
+        """None is known."""
+        return None
+
+
+NO_LEDGER = _NoLedger()
+_UNMOVED = Moved()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The partition of the running set with the same role: it may hold some of the content.
+
+    Attributes:
+        extent: where it is.
+        hashes: of its blocks, kept when it was written; not trusted; None to look at it.
+    """
+
+    extent: Extent
+    hashes: Slices | None = None
+
+    @classmethod
+    def of(cls, active: SetExtents, ledger: Ledger) -> tuple[Beside, Beside, Beside]:
+        """Those of root, boot and hash: the order in which images are written."""
+        slot = str(active.slot)
+        return (
+            cls(active.root, ledger.hashes(slot, "root")),
+            cls(active.boot, ledger.hashes(slot, "boot")),
+            cls(active.hash, ledger.hashes(slot, "hash")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of one written image.
+
+    Attributes:
+        target: name of the target.
+        device: partition it was written to.
+        bytes: decompressed length.
+        written: SHA-256 that the image must have, and of what was written.
+        read_back: SHA-256 of what the medium gave back.
+        way: how it got there.
+        moved: bytes, by where they came from.
+        hashes: 8 bytes for each block of the image, where a map told them.
+    """
+
+    target: str
+    device: str
+    bytes: int
+    written: str
+    read_back: str
+    way: Way = Way.FULL
+    moved: Moved = _UNMOVED
+    hashes: Slices | None = None
+
+
+def write(
+    offer: Offer,
+    place: Extent,
+    open_device: DeviceOpener,
+    progress: Progress,
+    beside: Beside | None = None,
+) -> Receipt:
+    """Write one image to its partition and prove that it is there (formats 8, D6).
+
+    Raises:
+        TargetMismatch: length, hash or frame are not what was signed.
+        DeviceError: the partition failed, or gave back other bytes than were written.
+        UpdogError: a transfer failed.
+    """
+    watch = _Watch(offer, progress)
+    with (
+        open_device(place, Access.WRITE) as device,
+        open_medium(device, place, Access.WRITE) as medium,
+        _opened(beside if has_parts(offer) else None, device, open_device) as opened,
+    ):
+        watch.say(Phase.SURVEY)
+        base, ways = _ways(offer, medium, opened)
+        turn = _changed(offer)
+        done = engine.install(offer, medium, base, ways, report=watch.moved, changed=turn)
+        clear_tail(device, medium, done.raw_length)
+        # What was cleared has to be on the disk before the set may be marked valid.
+        device.flush()
+    watch.say(Phase.DONE)
+    hashes = offer.blockmap.hashes if offer.blockmap is not None else None
+    return _receipt(done, place, hashes)
+
+
+def has_parts(offer: Offer) -> bool:
+    """Whether anything but the whole file is offered."""
+    return offer.blockmap is not None or offer.delta is not None
+
+
+def weigh(
+    offer: Offer, inactive: Medium | None, base: Base | None
+) -> tuple[Base | None, tuple[Estimate, ...]]:
+    """Every way to an image with its price, cheapest first; and the base, looked at if need be.
+
+    Raises:
+        DeviceError: a device failed.
+    """
+    signed, blockmap = offer.signed, offer.blockmap
+    found = None
+    if blockmap is not None and offer.source is not None:
+        if base is not None and base.hashes is None:
+            base = replace(base, hashes=scan_all(base.medium, base.medium.size))
+        found = survey(blockmap, inactive, base.hashes if base is not None else None)
+    usable = offer.delta if base is not None else None
+    sizes = Sizes(
+        packed=signed.packed_length,
+        raw=blockmap.whole.raw_length if blockmap else signed.raw_length or signed.packed_length,
+        blockmap=blockmap.size if blockmap is not None else None,
+        delta=usable.signed.packed_length if usable is not None else None,
+    )
+    return base, estimates(sizes, found)
+
+
+def _ways(offer: Offer, medium: Medium, base: Base | None) -> tuple[Base | None, tuple[Way, ...]]:
+    """The ways to try, in order."""
+    if offer.delta is not None and base is not None:
+        base, priced = weigh(offer, medium, base)
+        return base, tuple(one.way for one in priced)
+    # Without a delta there is nothing to weigh: a map never fetches more than the whole file has.
+    by_map = offer.blockmap is not None and offer.source is not None
+    return base, (Way.ADAPTIVE,) if by_map else ()
+
+
+@contextlib.contextmanager
+def _opened(
+    beside: Beside | None, held: BlockIO, open_device: DeviceOpener
+) -> Iterator[Base | None]:
+    """The running set's partition, for reading; one that cannot be read is done without."""
+    if beside is None:
+        yield None
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            device = stack.enter_context(_beside(beside.extent, held, open_device))
+            medium = stack.enter_context(open_medium(device, beside.extent, Access.READ))
+        except DeviceError as error:
+            log.warning("%s; nothing is taken from there.", error)
+            base = None
+        else:
+            base = Base(medium, beside.hashes)
+        yield base
+
+
+def _beside(extent: Extent, held: BlockIO, open_device: DeviceOpener) -> BlockIO:
+    """Open a partition that may be part of the file that is held already."""
+    if isinstance(held, Device) and held.path == extent.path:
+        return held.window(extent)
+    return open_device(extent, Access.READ)
+
+
+def clear_tail(device: BlockIO, medium: Medium, start: int) -> None:
+    """Zero what a longer, older image left behind; what is zero already is not written again.
+
+    Args:
+        device: the partition; for the rest of the block that the image ends in, whose beginning is
+            proven and must not be written again.
+        medium: the same, for everything behind that block.
+        start: the image's length.
+
+    Raises:
+        DeviceError: the device failed.
+    """
+    buffer, zeros = aligned(PIECE), memoryview(bytes(PIECE))
+    whole = min(round_up(start), medium.size)
+    if device.pread(start, whole - start) != zeros[: whole - start]:
+        device.pwrite(start, zeros[: whole - start])
+    for offset in range(whole, medium.size, PIECE):
+        length = min(PIECE, medium.size - offset)
+        if medium.read(offset, length, buffer) != zeros[:length]:
+            medium.write(offset, zeros[:length])
+
+
+def _changed(offer: Offer) -> Callable[[Way, str], None]:
+    def tell(way: Way, why: str) -> None:
+        log.warning("%s: the way %r did not lead there: %s", offer.signed.name, str(way), why)
+
+    return tell
+
+
+class _Watch:
+    """Turns what the pipeline counts into what people are told."""
+
+    def __init__(self, offer: Offer, progress: Progress) -> None:
+        self._name = offer.signed.name
+        self._progress = progress
+        self._moved = Moved()
+        length = offer.blockmap.whole.raw_length if offer.blockmap else offer.signed.raw_length
+        self._raw = length
+        self._packed = offer.signed.packed_length
+
+    @property
+    def moved(self) -> Report:
+        """What the pipeline reports to."""
+        return self._report
+
+    def say(self, phase: Phase) -> None:
+        """Tell how far the image is."""
+        at = self._moved
+        total = self._packed if self._raw is None else self._raw
+        done = at.received if self._raw is None else at.kept + at.written
+        if phase is Phase.DONE:
+            done = total
+        self._progress(
+            Moving(
+                self._name,
+                phase,
+                min(done, total),
+                total,
+                at.received,
+                at.written,
+                at.kept,
+                at.copied,
+            )
+        )
+
+    def _report(self, moved: Moved) -> None:
+        self._moved = moved
+        total = self._packed if self._raw is None else self._raw
+        done = moved.received if self._raw is None else moved.kept + moved.written
+        self.say(Phase.TRANSFER if done < total else Phase.VERIFY)
+
+
+def _receipt(done: Done, place: Extent, hashes: Slices | None) -> Receipt:
+    return Receipt(
+        done.name,
+        str(place),
+        done.raw_length,
+        done.expected,
+        done.read_back,
+        done.way,
+        done.moved,
+        hashes,
+    )
