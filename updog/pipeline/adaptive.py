@@ -2,26 +2,29 @@
 
 Nothing is remembered between runs but the partition itself: a block counts as right when its hash
 says so, which is why a run that was killed goes on where it was. The order of the sources is the
-order of their costs. At the end the whole image is read back, whatever its blocks said.
+order of their costs. What is here and what is not is known before the first block moves; so both
+are taken care of at the same time, and the network never waits for a disk. At the end the whole
+image is read back, whatever its blocks said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from updog.blockmap import BLOCK, BlockMap, Place, Span
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.cancel import Cancel
-from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.facts import Done, ReadBack, Report, Signed, Way, silent
 from updog.pipeline.frontier import Frontier
-from updog.pipeline.local import Copier, copy_runs, write_zeros
+from updog.pipeline.localplan import Base as Base  # noqa: PLC0414 - part of how to call `install`
+from updog.pipeline.localplan import Plan
 from updog.pipeline.proof import Proof
 from updog.pipeline.ranges import Range, coalesce
-from updog.pipeline.scan import find_right, scan_all
+from updog.pipeline.scan import find_right
 from updog.pipeline.source import RangeSource
 from updog.pipeline.spancutter import SpanCutter
 from updog.pipeline.spandecode import SpanDecoder
@@ -43,20 +46,6 @@ RESUMES = 4
 
 class MisledError(Exception):
     """The block map led to another image than the signed one; the caller fetches the whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The active partition, as a place where blocks may be.
-
-    Attributes:
-        medium: where to read.
-        hashes: of its blocks, from the map kept when it was installed (`scratch.kept_hashes`);
-            None to scan it.
-    """
-
-    medium: Medium
-    hashes: Slices | None = None
 
 
 def install(  # noqa: PLR0913 - the engine's way in is shorter
@@ -94,10 +83,18 @@ def install(  # noqa: PLR0913 - the engine's way in is shorter
     frontier = Frontier(blockmap.blocks)
     proof = Proof(medium, frontier)
     with Crew(frontier, cancel=counters.cancel) as crew:
-        _take_local(blockmap, medium, base, frontier, counters)
+        find_right(medium, blockmap, frontier, counters)
         if read_back is ReadBack.ALWAYS:
             crew.start(proof.follow, "proof")
-        _Network(signed.name, blockmap, source, medium, frontier, counters).fetch_missing()
+        network = _Network(signed.name, blockmap, source, medium, frontier, counters)
+        with (
+            closing(Plan(blockmap, frontier, counters, base)) as plan,
+            Crew(frontier, cancel=counters.cancel) as local,
+        ):
+            local.start(lambda: plan.carry_out(medium, frontier), "local")
+            network.fetch_missing(plan.expected)
+        # What was counted on and did not turn out to be there.
+        network.fetch_missing(frontier)
         medium.flush()
         frontier.finish(blockmap.whole.raw_length)
     expected = blockmap.whole.raw_sha256.hex()
@@ -125,20 +122,6 @@ def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:
         raise TargetMismatch(f"the block map of {signed.name} describes another file.")
     if whole.raw_length > medium.size:
         raise TargetMismatch(f"{signed.name} does not fit: its place has {medium.size} bytes.")
-
-
-def _take_local(
-    blockmap: BlockMap, medium: Medium, base: Base | None, frontier: Frontier, counters: Counters
-) -> None:
-    find_right(medium, blockmap, frontier, counters)
-    write_zeros(medium, blockmap, frontier, counters)
-    if base is None or frontier.missing() < 0:
-        return
-    hashes = base.hashes
-    if hashes is None:
-        hashes = scan_all(base.medium, base.medium.size, counters.cancel)
-    runs = copy_runs(blockmap, frontier, hashes)
-    Copier(base.medium, medium, blockmap, frontier, counters).copy(runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,27 +196,30 @@ class _Network:
         self._source = source
         self._medium = medium
         self._frontier = frontier
+        self._todo = frontier
         self._counters = counters
         self._longest = max(blockmap.packed)
 
-    def fetch_missing(self) -> None:
+    def fetch_missing(self, todo: Frontier) -> None:
+        """Fetch what is missing there, and mark it there as well."""
         failures = 0
-        while self._frontier.missing() >= 0:
-            before = self._frontier.count_missing()
+        self._todo = todo
+        while todo.missing() >= 0:
+            before = todo.count_missing()
             try:
                 self._round()
             except CutShort:
                 # What came before the cut is on the medium; only the rest is asked for again.
-                failures = 0 if self._frontier.count_missing() < before else failures + 1
+                failures = 0 if todo.count_missing() < before else failures + 1
                 if failures > RESUMES:
                     raise
             else:
-                if self._frontier.count_missing() == before:
+                if todo.count_missing() == before:
                     raise CutShort(f"{self._name}: the server does not send what it was asked for.")
 
     def _round(self) -> None:
         together = self._source.whole_only
-        requests = requests_for(self._map, self._frontier, together=together)
+        requests = requests_for(self._map, self._todo, together=together)
         waiting: Channel[Request] = Channel(1)
         waking = stoppable(self._source)
         with Crew(waiting, *waking, cancel=self._counters.cancel) as crew:
@@ -250,6 +236,7 @@ class _Network:
             cutter = SpanCutter(self._wanted(request), memory)
             for piece in self._source.fetch(request.ranges):
                 waiting.check()
+                self._frontier.check()
                 self._counters.add(received=len(piece.data))
                 for span, packed in cutter.feed(piece):
                     self._write(span, decode(span, packed))
@@ -258,7 +245,7 @@ class _Network:
 
     def _wanted(self, request: Request) -> Iterator[Span]:
         def wanted(first: int, count: int) -> bool:
-            return self._frontier.missing(first, first + count) >= 0
+            return self._todo.missing(first, first + count) >= 0
 
         return self._map.spans_from(request.place, request.stop, wanted)
 
@@ -267,11 +254,12 @@ class _Network:
         self._counters.add(decoded=len(raw))
         block = span.first
         end = span.first + span.blocks
-        while (block := self._frontier.missing(block, end)) >= 0:
-            stop = self._frontier.right(block)
+        while (block := self._todo.missing(block, end)) >= 0:
+            stop = self._todo.right(block)
             stop = end if stop < 0 else min(stop, end)
             piece = raw[(block - span.first) * BLOCK : (stop - span.first) * BLOCK]
             self._medium.write(block * BLOCK, piece)
             self._counters.add(written=len(piece))
-            self._frontier.mark(block, stop - block)
+            for marks in {id(one): one for one in (self._frontier, self._todo)}.values():
+                marks.mark(block, stop - block)
             block = stop

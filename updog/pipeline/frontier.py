@@ -29,6 +29,14 @@ class Frontier:
         self._changed = threading.Condition()
         self._stopped = False
 
+    def copy(self) -> Frontier:
+        """The same marks, to go on with elsewhere."""
+        other = Frontier(self._blocks)
+        with self._changed:
+            other._state[:] = self._state
+            other._edge = self._edge
+        return other
+
     def mark(self, first: int, count: int) -> None:
         """Blocks are right now."""
         with self._changed:
@@ -53,6 +61,15 @@ class Frontier:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+
+    def check(self) -> None:
+        """For whoever marks for long without waiting.
+
+        Raises:
+            Stopped: the work was given up.
+        """
+        if self._stopped:
+            raise Stopped
 
     def wait(self, offset: int, most: int) -> int:
         """How many bytes may be read at `offset`; waits for `most` unless the image ends before.

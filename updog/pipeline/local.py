@@ -182,6 +182,7 @@ class Copier:
     def _work(self, runs: Channel[Run]) -> None:
         buffer = aligned(REGION * BLOCK)
         for run in runs:
+            self._frontier.check()
             if (run.source + run.count) * BLOCK <= self._active.size:
                 self._one(run, buffer)
 
