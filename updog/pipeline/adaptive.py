@@ -24,6 +24,7 @@ from updog.pipeline.localplan import Base as Base  # noqa: PLC0414 - part of how
 from updog.pipeline.localplan import Plan
 from updog.pipeline.proof import Proof
 from updog.pipeline.ranges import Range, coalesce
+from updog.pipeline.resume import find_fetched
 from updog.pipeline.scan import find_right
 from updog.pipeline.source import RangeSource
 from updog.pipeline.spancutter import SpanCutter
@@ -92,6 +93,7 @@ def install(  # noqa: PLR0913 - the engine's way in is shorter
             Crew(frontier, cancel=counters.cancel) as local,
         ):
             local.start(lambda: plan.carry_out(medium, frontier), "local")
+            network.skip_fetched(plan.expected)
             network.fetch_missing(plan.expected)
         # What was counted on and did not turn out to be there.
         network.fetch_missing(frontier)
@@ -199,6 +201,15 @@ class _Network:
         self._todo = frontier
         self._counters = counters
         self._longest = max(blockmap.packed)
+
+    def skip_fetched(self, todo: Frontier) -> None:
+        """Mark, there as well, what an interrupted run has fetched."""
+        requests = requests_for(self._map, todo, together=False)
+        begins = [todo.missing(request.place.first) for request in requests]
+        found = find_fetched(self._medium, self._map, todo, begins, self._counters)
+        for first, count in found:
+            for marks in (self._frontier, todo):
+                marks.mark(first, count)
 
     def fetch_missing(self, todo: Frontier) -> None:
         """Fetch what is missing there, and mark it there as well."""

@@ -10,6 +10,7 @@ from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.local import copy_runs, zero_runs
 from updog.pipeline.plan import Survey
+from updog.pipeline.resume import find_fetched
 from updog.pipeline.scan import find_right
 
 
@@ -34,8 +35,21 @@ def survey(blockmap: BlockMap, inactive: Medium | None, active: Slices | None) -
     for run in copy_runs(blockmap, frontier, active) if active is not None else ():
         frontier.mark(run.target, run.count)
         copied += run.count * BLOCK
+    if inactive is not None:
+        written -= _skip_fetched(inactive, blockmap, frontier)
     fetched = requests = 0
     for request in requests_for(blockmap, frontier, together=False):
         fetched += sum(item.length for item in request.ranges)
         requests += 1
     return Survey(fetched, written, copied, requests)
+
+
+def _skip_fetched(inactive: Medium, blockmap: BlockMap, frontier: Frontier) -> int:
+    """Mark what an interrupted run has fetched; returns its bytes."""
+    asked = requests_for(blockmap, frontier, together=False)
+    begins = [frontier.missing(request.place.first) for request in asked]
+    skipped = 0
+    for first, count in find_fetched(inactive, blockmap, frontier, begins, Counters()):
+        frontier.mark(first, count)
+        skipped += count * BLOCK
+    return skipped
