@@ -69,7 +69,7 @@ class Place:
     @property
     def write(self) -> str:
         """The last stage of a shell pipeline."""
-        return f"dd of={self.target} bs=1M conv=fsync,notrunc iflag=fullblock status=none"
+        return f"dd of={self.target} bs=1M conv=fsync,notrunc status=none"
 
 
 @dataclass(frozen=True, slots=True)
