@@ -7,11 +7,10 @@ devices and image files; the tests have one in memory that records every write a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -26,8 +25,13 @@ class Access(Enum):
     """Beside mounted partitions: the partition table of the disk that the system runs from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class _Window(NamedTuple):
+    path: Path
+    offset: int
+    size: int | None
+
+
+class Extent(_Window):
     """Where the bytes of a disk or of one partition are.
 
     A partition of a real disk is its own node (offset 0, size of the node); a partition of a disk
@@ -39,13 +43,13 @@ class Extent:
         size: length of the window in bytes; None means up to the end of ``path``.
     """
 
-    path: Path
-    offset: int = 0
-    size: int | None = None
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.offset < 0 or (self.size is not None and self.size < 0):
-            raise ValueError(f"{self.path}: an extent cannot start or end before its beginning")
+    def __new__(cls, path: Path, offset: int = 0, size: int | None = None) -> Self:
+        """Check that it goes forward."""
+        if offset < 0 or (size is not None and size < 0):
+            raise ValueError(f"{path}: an extent cannot start or end before its beginning")
+        return super().__new__(cls, path, offset, size)
 
     def __str__(self) -> str:
         if self.offset == 0 and self.size is None:

@@ -25,7 +25,7 @@ The life of an update, A running, as (priority, tries left, successful)::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from partitions.bootflags import MAX_TRIES, BootFlags, has_ever_succeeded, with_ever_succeeded
 from partitions.errors import (
@@ -97,7 +97,7 @@ def mark_valid(table: Table, layout: Layout, tries: int) -> Table:
     if not 1 <= tries <= MAX_TRIES:
         raise TransitionRefused(f"{tries} tries cannot be granted; give 1 to {MAX_TRIES}")
     inactive = layout.inactive_set
-    return _with_flags(table, inactive, replace(flags(table, inactive), tries_left=tries))
+    return _with_flags(table, inactive, flags(table, inactive).but(tries_left=tries))
 
 
 def activate(table: Table, layout: Layout) -> Table:
@@ -133,8 +133,8 @@ def cancel(table: Table, layout: Layout) -> Table:
             would be left.
     """
     inactive, active = layout.inactive_set, layout.active_set
-    lowered = _with_flags(table, inactive, replace(flags(table, inactive), priority=0))
-    ours = replace(flags(table, active), priority=CHOSEN_PRIORITY)
+    lowered = _with_flags(table, inactive, flags(table, inactive).but(priority=0))
+    ours = flags(table, active).but(priority=CHOSEN_PRIORITY)
     return _still_bootable(table, _with_flags(lowered, active, ours), layout, force=False)
 
 
@@ -155,19 +155,18 @@ def rollback(table: Table, layout: Layout) -> Table:
             else "there is nothing to go back to"
         )
         raise NotBootable(f"set {inactive.slot} would not boot ({theirs}); {hint}")
-    return _swap(table, layout, replace(theirs, priority=CHOSEN_PRIORITY))
+    return _swap(table, layout, theirs.but(priority=CHOSEN_PRIORITY))
 
 
 def mark_successful(table: Table, layout: Layout) -> Table:
     """Confirm the running boot: the set is proven, and the disk remembers that one ever was."""
     active = layout.active_set
-    marked = _with_flags(table, active, replace(flags(table, active), successful=True))
+    marked = _with_flags(table, active, flags(table, active).but(successful=True))
     private = marked.entry(layout.private).attributes
     return marked.with_entry_attributes(layout.private, with_ever_succeeded(private))
 
 
-@dataclass(frozen=True, slots=True)
-class BootChoice:
+class BootChoice(NamedTuple):
     """What the bootloader does with a table.
 
     Attributes:
@@ -205,7 +204,7 @@ def choose_next(table: Table) -> BootChoice | None:
     slot = _slot_of(numbers.index(winner), winner)
     after = table
     if won.tries_left:
-        spent = replace(won, tries_left=won.tries_left - 1)
+        spent = won.but(tries_left=won.tries_left - 1)
         word = spent.apply_to(table.entry(winner).attributes)
         after = table.with_entry_attributes(winner, word)
     return BootChoice(after, winner, slot, bool(won.tries_left), _why(slot, won, len(candidates)))
@@ -256,7 +255,7 @@ def _swap(table: Table, layout: Layout, raised: BootFlags) -> Table:
     running set keeps its tries and its success mark, so it stays the fallback if it was one.
     """
     active = layout.active_set
-    behind = replace(flags(table, active), priority=FALLBACK_PRIORITY)
+    behind = flags(table, active).but(priority=FALLBACK_PRIORITY)
     return _with_flags(_with_flags(table, layout.inactive_set, raised), active, behind)
 
 

@@ -8,7 +8,6 @@ disk, reads the table, works out the change in memory, and writes once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from partitions import boot
@@ -82,7 +81,6 @@ class BootControl(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class GptBootControl:
     """Boot control by GPT attribute bits, on a disk or an image file.
 
@@ -93,8 +91,9 @@ class GptBootControl:
         open_device: opens the disk; a test gives its own.
     """
 
-    located: Located
-    open_device: DeviceOpener = open_device
+    def __init__(self, located: Located, open_device: DeviceOpener = open_device) -> None:
+        self.located = located
+        self.open_device = open_device
 
     def status(self) -> BootStatus:
         """Read everything, change nothing."""

@@ -6,8 +6,7 @@ boot has succeeded once on this disk. Every other bit belongs to someone else an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 MAX_PRIORITY = 15
 MAX_TRIES = 15
@@ -21,8 +20,13 @@ _ALL_FLAGS = (_NIBBLE << _PRIORITY_SHIFT) | (_NIBBLE << _TRIES_SHIFT) | _SUCCESS
 _WORD = (1 << 64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class BootFlags:
+class _Bits(NamedTuple):
+    priority: int
+    tries_left: int
+    successful: bool
+
+
+class BootFlags(_Bits):
     """What the bootloader knows about one partition set.
 
     Attributes:
@@ -31,15 +35,19 @@ class BootFlags:
         successful: the set has booted and was confirmed.
     """
 
-    priority: int = 0
-    tries_left: int = 0
-    successful: bool = False
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.priority <= MAX_PRIORITY:
-            raise ValueError(f"priority {self.priority} is not in 0..{MAX_PRIORITY}")
-        if not 0 <= self.tries_left <= MAX_TRIES:
-            raise ValueError(f"tries left {self.tries_left} is not in 0..{MAX_TRIES}")
+    def __new__(cls, priority: int = 0, tries_left: int = 0, successful: bool = False) -> Self:  # noqa: FBT001, FBT002
+        """Check that the numbers have room in their bits."""
+        if not 0 <= priority <= MAX_PRIORITY:
+            raise ValueError(f"priority {priority} is not in 0..{MAX_PRIORITY}")
+        if not 0 <= tries_left <= MAX_TRIES:
+            raise ValueError(f"tries left {tries_left} is not in 0..{MAX_TRIES}")
+        return super().__new__(cls, priority, tries_left, successful)
+
+    def but(self, **changes: int) -> Self:
+        """Return other flags with these fields changed, checked like any."""
+        return type(self)(**(self._asdict() | changes))
 
     @property
     def will_boot(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from partitions.bootstatus import BootStatus, SetStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(NamedTuple):
     """What is known about the contents of the sets.
 
     Attributes:
@@ -18,7 +18,7 @@ class Labels:
     """
 
     running: str | None = None
-    staged: Mapping[str, str] = field(default_factory=dict)
+    staged: Mapping[str, str] = MappingProxyType({})
 
     def version_in(self, each: SetStatus, active: str) -> str | None:
         """The version that a set holds, where it is known."""
@@ -67,6 +67,13 @@ def boot_tree(status: BootStatus, labels: Labels) -> Mapping[str, object]:
         "healthy": status.healthy,
         "notes": list(status.notes),
     }
+
+
+def boot_json(status: BootStatus, labels: Labels) -> str:
+    """The boot side for programs, as the text of a JSON object."""
+    import json  # noqa: PLC0415 - start-up: most ask for the lines
+
+    return json.dumps(boot_tree(status, labels), indent=2)
 
 
 def _set_text(each: SetStatus) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from partitions.blockio import Extent
 from partitions.bootflags import BootFlags
 from partitions.slot import Slot
 
 
-@dataclass(frozen=True, slots=True)
-class SetExtents:
+class SetExtents(NamedTuple):
     """Where the bytes of one partition set lie.
 
     Attributes:
@@ -27,8 +26,7 @@ class SetExtents:
     hash: Extent
 
 
-@dataclass(frozen=True, slots=True)
-class SetStatus:
+class SetStatus(NamedTuple):
     """One partition set, for people.
 
     Attributes:
@@ -46,8 +44,7 @@ class SetStatus:
     flags: BootFlags
 
 
-@dataclass(frozen=True, slots=True)
-class BootStatus:
+class BootStatus(NamedTuple):
     """The state of the boot side.
 
     Attributes:
@@ -82,8 +79,7 @@ class BootStatus:
         return {each.slot: each.flags for each in self.sets}[slot]
 
 
-@dataclass(frozen=True, slots=True)
-class NextBoot:
+class NextBoot(NamedTuple):
     """What the bootloader would do now.
 
     Attributes:

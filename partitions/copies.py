@@ -6,7 +6,7 @@ hold. Pure decisions on values; ``partitions.disk`` does what they say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from partitions.errors import GptError
 from partitions.gpt import PRIMARY_LBA, CopyName, Header, Table
@@ -15,8 +15,7 @@ FIRST_ARRAY_LBA = 2
 """Where every known tool and bootloader puts the primary's array unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenCopy:
+class SeenCopy(NamedTuple):
     """What a look at one copy gave.
 
     Attributes:
@@ -63,8 +62,8 @@ def _frame(table: Table) -> tuple[int, Header, bytes, list[int]]:
 
 def _content(table: Table) -> Table:
     """Drop what may differ between the copies: their places, and bytes that no checksum covers."""
-    header = replace(table.header, my_lba=0, alternate_lba=0, entries_lba=0, remainder=b"")
-    return replace(table, header=header, padding=b"")
+    header = table.header._replace(my_lba=0, alternate_lba=0, entries_lba=0, remainder=b"")
+    return table._replace(header=header, padding=b"")
 
 
 def twin_of(trusted: Table, other: SeenCopy, device_sectors: int) -> Table:
@@ -87,13 +86,12 @@ def twin_of(trusted: Table, other: SeenCopy, device_sectors: int) -> Table:
         lba, entries_lba = _backup_place(trusted, other.whole, device_sectors)
     else:
         lba, entries_lba = PRIMARY_LBA, _primary_array(trusted, other)
-    header = replace(
-        trusted.header,
+    header = trusted.header._replace(
         my_lba=lba,
         alternate_lba=trusted.header.my_lba,
         entries_lba=entries_lba,
     )
-    return _with_own_leftovers(replace(trusted, header=header), other.whole)
+    return _with_own_leftovers(trusted._replace(header=header), other.whole)
 
 
 def _with_own_leftovers(twin: Table, own: Table | None) -> Table:
@@ -102,10 +100,10 @@ def _with_own_leftovers(twin: Table, own: Table | None) -> Table:
         return twin
     header, padding = twin.header, twin.padding
     if len(own.header.remainder) == len(header.remainder):
-        header = replace(header, remainder=own.header.remainder)
+        header = header._replace(remainder=own.header.remainder)
     if len(own.padding) == len(padding):
         padding = own.padding
-    return replace(twin, header=header, padding=padding)
+    return twin._replace(header=header, padding=padding)
 
 
 def backup_fault(primary: Table, device_sectors: int) -> str | None:

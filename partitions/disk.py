@@ -7,7 +7,7 @@ power cut at any moment leaves at least one whole copy, with the old content or 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from partitions.blockio import BlockIO
 from partitions.copies import SeenCopy, backup_fault, same_frame, twin_of
@@ -127,8 +127,7 @@ def _other_size_hint(io: BlockIO) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """Reads copies of a table with one sector size; never outside the device."""
 
     io: BlockIO
@@ -187,8 +186,7 @@ def _refuse_bad(current: Table, table: Table) -> None:
         raise GptError(f"the changed partition table is unsound: {faults[0]}; nothing was written")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """Bytes of one copy and where they go."""
 
     start: int

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import PurePath
+from typing import NamedTuple
 
 from partitions.copies import SeenCopy, same_content
 from partitions.errors import GptError
@@ -20,8 +20,7 @@ _WAY_OUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that is wrong with one copy.
 
     Attributes:
@@ -36,8 +35,7 @@ class Finding:
         return f"{self.copy.value} partition table: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResult:
+class ReadResult(NamedTuple):
     """What a disk says about its partitions.
 
     Attributes:
@@ -75,8 +73,7 @@ class ReadResult:
             raise GptError(f"{disk}: {_unsound_said(self.trusted, self.unsound)}; {_WAY_OUT}")
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """Both copies as they were seen with one sector size.
 
     Attributes:

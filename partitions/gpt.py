@@ -14,10 +14,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 from partitions.errors import GptError
 from partitions.guid import NIL, Guid
@@ -48,8 +47,7 @@ class CopyName(Enum):
         return CopyName.BACKUP if self is CopyName.PRIMARY else CopyName.PRIMARY
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The fields of one header sector, its two checksums left out: they follow from the rest.
 
     Addresses are in sectors of the disk (LBA).
@@ -134,8 +132,7 @@ class Header:
         return bytes(header) + self.remainder
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One slot of the array.
 
     Attributes:
@@ -197,11 +194,10 @@ class Entry:
         """
         if attributes >> ATTRIBUTE_BITS:
             raise GptError(f"attribute word {attributes:#x} does not fit in {ATTRIBUTE_BITS} bits")
-        return replace(self, attributes=attributes)
+        return self._replace(attributes=attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One copy of a table as values.
 
     Attributes:
@@ -271,7 +267,7 @@ class Table:
         """
         changed = self.entry(number).with_attributes(attributes)
         entries = (*self.entries[: number - 1], changed, *self.entries[number:])
-        return replace(self, entries=entries)
+        return self._replace(entries=entries)
 
 
 @lru_cache(maxsize=1024)

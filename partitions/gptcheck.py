@@ -9,8 +9,8 @@ passed, so that no address of a damaged copy is ever followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from partitions.gpt import (
     ENTRY_BYTES,
@@ -35,8 +35,7 @@ _REVISION_FIELD = slice(8, 12)
 _SIZE_FIELD = slice(12, 16)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a copy was read, and on what.
 
     Attributes:

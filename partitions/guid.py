@@ -7,9 +7,8 @@ printed; people call that mixed-endian.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import Enum
-from typing import Self
+from typing import NamedTuple, Self
 
 GUID_BYTES = 16
 
@@ -19,19 +18,24 @@ _GROUPS = (8, 4, 4, 4, 12)
 _HEX = frozenset("0123456789abcdef")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Guid:
+class _Bytes(NamedTuple):
+    bytes_le: bytes
+
+
+class Guid(_Bytes):
     """One GUID.
 
     Attributes:
         bytes_le: the 16 bytes as they lie on disk.
     """
 
-    bytes_le: bytes
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if len(self.bytes_le) != GUID_BYTES:
-            raise ValueError(f"a GUID has {GUID_BYTES} bytes, not {len(self.bytes_le)}")
+    def __new__(cls, bytes_le: bytes) -> Self:
+        """Check the length."""
+        if len(bytes_le) != GUID_BYTES:
+            raise ValueError(f"a GUID has {GUID_BYTES} bytes, not {len(bytes_le)}")
+        return super().__new__(cls, bytes_le)
 
     @classmethod
     def from_bytes(cls, on_disk: bytes) -> Self:

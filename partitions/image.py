@@ -14,7 +14,7 @@ import importlib
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -215,17 +215,16 @@ def _add(parted: _Untyped, disk: _Untyped, planned: PlannedPartition) -> None:
 def _finish(io: BlockIO, partitions: Sequence[PlannedPartition], new_guid: GuidSource) -> None:
     """Set what libparted cannot: type and unique GUIDs, attribute bits, the name of the disk."""
     made = read_table(io).table
-    header = replace(made.header, disk_guid=new_guid())
+    header = made.header._replace(disk_guid=new_guid())
     entries = list(made.entries)
     for each in partitions:
         entries[each.number - 1] = _finished(entries[each.number - 1], each, new_guid)
-    table = replace(made, header=header, entries=tuple(entries))
+    table = made._replace(header=header, entries=tuple(entries))
     _write_new(io, table)
 
 
 def _finished(entry: Entry, planned: PlannedPartition, new_guid: GuidSource) -> Entry:
-    return replace(
-        entry,
+    return entry._replace(
         type_guid=planned.kind.guid,
         unique_guid=planned.unique_guid or new_guid(),
         attributes=planned.attributes,

@@ -6,8 +6,7 @@ second (formats 9.3). A disk with one of each has set A only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from partitions.errors import LayoutError, NoInactiveSet
 from partitions.gpt import Table
@@ -24,8 +23,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionSet:
+class PartitionSet(NamedTuple):
     """One set; the members are partition numbers, counted from 1.
 
     Attributes:
@@ -40,12 +38,11 @@ class PartitionSet:
     root: int
     hash: int
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, number: object) -> bool:
         return number in (self.boot, self.root, self.hash)
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The sets of a disk and the running one.
 
     Attributes:
@@ -100,7 +97,7 @@ class Layout:
             LayoutError: the disk has no such set.
         """
         self.set_of(slot)
-        return replace(self, active=slot)
+        return self._replace(active=slot)
 
 
 def discover(table: Table, active_partition: int) -> Layout:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from typing import TypeAlias
 
 from partitions.bootcontrol import BootStatus, GptBootControl
 from partitions.bootflags import MAX_TRIES
-from partitions.bootreport import Labels, boot_tree, status_lines, version_lines
+from partitions.bootreport import Labels, boot_json, status_lines, version_lines
 from partitions.errors import PartitionError
 from partitions.slot import Slot
 from partitions.sysfs import Located, device_of, from_disk, locate
@@ -91,7 +90,7 @@ def _status(control: GptBootControl, options: _Options) -> None:
     status = control.status()
     labels = options.labels(status)
     if options.as_json:
-        _say(json.dumps(boot_tree(status, labels), indent=2))
+        _say(boot_json(status, labels))
         return
     _say("\n".join((*status_lines(status), *version_lines(status, labels))))
     for note in status.notes:

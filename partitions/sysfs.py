@@ -16,9 +16,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from partitions.deviceerrors import reporting
 from partitions.errors import DiscoveryError
@@ -37,8 +37,7 @@ _NOT_OURS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """The disk that holds the partition sets, and what is known about the running one.
 
     Attributes:
@@ -51,7 +50,7 @@ class Located:
     disk: Path
     active: Slot | None = None
     active_partition: int | None = None
-    nodes: Mapping[int, Path] = field(default_factory=lambda: MappingProxyType({}))
+    nodes: Mapping[int, Path] = MappingProxyType({})
 
 
 def device_of(path: Path) -> int:

@@ -130,9 +130,7 @@ def cmd_status(args: Namespace) -> int:
     settings = config.load(args.config)
     status, known = _control(settings).status(), labels.gather(settings.paths)
     if args.json:
-        from updog import report
-
-        _print(report.pretty(bootreport.boot_tree(status, known)))
+        _print(bootreport.boot_json(status, known))
     else:
         _print("\n".join(bootreport.boot_lines(status, known)))
     return 0

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from partitions.slot import Slot
 from updog import config_values as values
@@ -33,8 +32,7 @@ MAX_FRESHNESS = timedelta(days=3650)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Key(Generic[T]):
+class Key(NamedTuple, Generic[T]):
     """One key of the configuration: its dotted name and the reader that checks its value."""
 
     name: str
@@ -76,8 +74,7 @@ KEYS = frozenset(key.name for key in list(globals().values()) if isinstance(key,
 TABLES = frozenset(name.partition(".")[0] for name in KEYS if "." in name)
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """What was said: raw values by dotted key name, each with the file that said it."""
 
     said: Mapping[str, tuple[object, Path]]

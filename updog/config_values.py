@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from partitions.slot import Slot
 from updog.settings import Mirror
-from waves.duration import parse_offset
 
 if TYPE_CHECKING:
     from updog.version import Version
@@ -83,6 +82,8 @@ def span(high: timedelta) -> Callable[[object], timedelta]:
     """A reader of time spans such as ``30 days``, up to `high`."""
 
     def read(value: object) -> timedelta:
+        from waves.duration import parse_offset  # noqa: PLC0415 - start-up: few allow it
+
         # Its errors are ValueErrors too.
         found = parse_offset(text(value))
         if found > high:

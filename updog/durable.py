@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from threading import get_native_id
 from typing import TypeAlias
 
 from updog.errors import PermissionDenied, StorageError
@@ -53,6 +52,8 @@ def keep_first(path: Path, content: bytes) -> bytes:
         StorageError: the file system refused.
         PermissionDenied: this user may not write there.
     """
+    from threading import get_native_id  # noqa: PLC0415 - start-up: few files are kept so
+
     own = path.with_name(f".{path.name}.{get_native_id()}")
     write_durably(own, content)
     try:

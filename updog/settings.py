@@ -6,9 +6,9 @@ Nothing here can be half configured: each field has passed its check before the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from partitions.slot import Slot
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from updog.version import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Where things are kept (formats 1 and 16, D15). Every path is absolute."""
 
     state_dir: Path = Path("/var/lib/updog")
@@ -59,8 +58,7 @@ class Paths:
         return self.state_dir / "progress.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Boot:
+class Boot(NamedTuple):
     """Which disk to work on, and how (formats 9.3, D10, D16).
 
     Attributes:
@@ -83,8 +81,7 @@ class Mirror(NamedTuple):
     targets: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(NamedTuple):
     """How the repository is talked to; times in seconds.
 
     Attributes:
@@ -108,14 +105,13 @@ class Download:
     client_cert: Path | None = None
     client_key: Path | None = None
     pins: frozenset[bytes] = frozenset()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     mirrors: tuple[Mirror, ...] = ()
     rate_limit: int = 0
     send_host_info: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The whole configuration of one run (formats 5.4).
 
     Attributes:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from updog.durable import read_small, remove_durably, write_durably
 
 LIMIT = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class StagedUpdate:
+class StagedUpdate(NamedTuple):
     """An update that `install.stage` finished.
 
     It is only a label: whether the set may boot is decided by its boot bits alone.
@@ -31,7 +30,7 @@ def remember(path: Path, staged: StagedUpdate) -> None:
         StorageError: the file system refused.
         PermissionDenied: this user may not write there.
     """
-    write_durably(path, json.dumps(asdict(staged), indent=2).encode() + b"\n")
+    write_durably(path, json.dumps(staged._asdict(), indent=2).encode() + b"\n")
 
 
 def forget(path: Path) -> None:
@@ -56,7 +55,7 @@ def recall(path: Path) -> StagedUpdate | None:
         said = json.loads(content or b"null")
     except (ValueError, RecursionError):
         return None
-    names = StagedUpdate.__slots__
+    names = StagedUpdate._fields
     if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in names):
         return None
     return StagedUpdate(*(said[name] for name in names))

@@ -66,5 +66,5 @@ def _carried(settings: Settings, host: Host, now: datetime, path: Path) -> Way:
 
     source = sources.open_source(path)
     urls = carried.find_urls(source, host.variant, host.arch)
-    there = replace(settings, metadata_base_url=urls.metadata, targets_base_url=urls.targets)
+    there = settings._replace(metadata_base_url=urls.metadata, targets_base_url=urls.targets)
     return Way(there, host, now, carried.CarriedFetcher(source), settings.freshness)

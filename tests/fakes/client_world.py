@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class ClientWorld:
     def quiet_settings(self) -> Settings:
         """Settings that keep version and seed of this host out of all addresses."""
         settings = self.settings
-        return replace(settings, download=replace(settings.download, send_host_info=False))
+        return settings._replace(download=settings.download._replace(send_host_info=False))
 
 
 @dataclass
@@ -135,7 +135,7 @@ class FileWorld:
         lines = [f"{name} = {json.dumps(value)}" for name, value in said.items()]
         lines.append("[paths]")
         paths = self.client.paths
-        lines += [f'{name} = "{getattr(paths, name)}"' for name in Paths.__slots__]
+        lines += [f'{name} = "{getattr(paths, name)}"' for name in Paths._fields]
         lines += ["[boot]", f'disk = "{self.disk}"', 'active = "A"']
         lines.append(f'reboot_command = ["touch", "{self.home}/rebooted"]')
         self.config.write_text("\n".join(lines))

@@ -7,7 +7,6 @@ sectors, so that a whole disk is copied and compared in no time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from partitions.bootflags import BootFlags
 from partitions.copies import SeenCopy, twin_of
@@ -118,13 +117,13 @@ def layout_of(table: Table, active: Slot = Slot.A) -> Layout:
 
 def with_header(table: Table, **changes: object) -> Table:
     """The table with other header fields."""
-    return replace(table, header=replace(table.header, **changes))  # type: ignore[arg-type]
+    return table._replace(header=table.header._replace(**changes))  # type: ignore[arg-type]
 
 
 def with_entry(table: Table, number: int, **changes: object) -> Table:
     """The table with other fields in one entry."""
-    changed = replace(table.entry(number), **changes)  # type: ignore[arg-type]
-    return replace(table, entries=(*table.entries[: number - 1], changed, *table.entries[number:]))
+    changed = table.entry(number)._replace(**changes)  # type: ignore[arg-type]
+    return table._replace(entries=(*table.entries[: number - 1], changed, *table.entries[number:]))
 
 
 def backup_of(table: Table, device_sectors: int | None = None) -> Table:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -450,11 +450,11 @@ def give_root_the_guid_of_boot(disk: Disk) -> None:
     """Make the copies differ in their bits, and the primary unsound with right checksums."""
     with open_device(Extent(disk.path), Access.WRITE) as io:
         good = read_table(io).table
-        twin = replace(good.entry(BOOT_A + 1), unique_guid=good.entry(BOOT_A).unique_guid)
+        twin = good.entry(BOOT_A + 1)._replace(unique_guid=good.entry(BOOT_A).unique_guid)
         chosen = CHOSEN[0].apply_to(good.entry(BOOT_B).attributes)
         entries = list(good.entries)
         entries[BOOT_A] = twin
-        bad = replace(good, entries=tuple(entries)).with_entry_attributes(BOOT_B, chosen)
+        bad = good._replace(entries=tuple(entries)).with_entry_attributes(BOOT_B, chosen)
         io.pwrite(bad.header.entries_lba * bad.sector_size, bad.array())
         io.pwrite(bad.header.my_lba * bad.sector_size, bad.header_sector())
 

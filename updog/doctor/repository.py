@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Glance(MetadataStore):
 
 def repository(settings: Settings, now: datetime) -> Iterator[Check]:
     """Load the metadata, tell each file's version and expiry, and read a part of one target."""
-    once = replace(settings, download=replace(settings.download, retries=0))
+    once = settings._replace(download=settings.download._replace(retries=0))
     try:
         fetcher = network.fetcher(once)
     except UpdogError as error:

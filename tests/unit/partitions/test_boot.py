@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -416,4 +415,4 @@ def test_flags_of_a_set_are_those_of_its_boot_partition() -> None:
     of = table(PROVEN, CHOSEN)
     layout = layout_of(of)
     assert boot.flags(of, layout.inactive_set) == flags(CHOSEN)
-    assert boot.flags(of, replace(layout.active_set, root=1)) == flags(PROVEN)
+    assert boot.flags(of, layout.active_set._replace(root=1)) == flags(PROVEN)

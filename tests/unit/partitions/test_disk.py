@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -387,8 +386,8 @@ def test_everything_unknown_survives_a_write() -> None:
         remainder=b"\x11" * 411,
     )
     table = with_entry(table, 16, attributes=0x5555, name_raw=b"\x44" * 72)
-    table = replace(table, padding=b"\x22" * 384)
-    backup = replace(with_header(backup_of(table), remainder=b"\x66" * 411), padding=b"\x55" * 384)
+    table = table._replace(padding=b"\x22" * 384)
+    backup = with_header(backup_of(table), remainder=b"\x66" * 411)._replace(padding=b"\x55" * 384)
     disk = disk_with(table, backup)
     before = bytes(disk.data)
     write_table(disk, with_boot(table, {Slot.B: BootFlags(2, 1)}))
@@ -507,7 +506,7 @@ def test_an_unsound_table_is_not_written(change: Callable[[Table], Table]) -> No
     [
         lambda t: with_header(t, disk_guid=guid(99)),
         lambda t: with_header(t, alternate_lba=254),
-        lambda t: replace(t, entries=t.entries[:-1]),
+        lambda t: t._replace(entries=t.entries[:-1]),
         lambda t: with_entry(t, 100, tail=b"longer"),
     ],
 )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_status_text_has_the_lines_of_formats_9_5() -> None:
 
 
 def test_status_text_says_none_if_nothing_boots() -> None:
-    assert status_lines(replace(STATUS, next=None))[-1] == "Next:    None"
+    assert status_lines(STATUS._replace(next=None))[-1] == "Next:    None"
 
 
 def test_status_json_has_every_fact() -> None:
@@ -98,7 +97,7 @@ def test_status_json_has_every_fact() -> None:
 
 
 def test_status_json_says_null_if_nothing_boots() -> None:
-    assert json.dumps(boot_tree(replace(STATUS, next=None), Labels())["next"]) == "null"
+    assert json.dumps(boot_tree(STATUS._replace(next=None), Labels())["next"]) == "null"
 
 
 def test_upstreams_verbs_and_two_more() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def test_a_fetcher_is_made_from_the_settings() -> None:
 
 def test_mirrors_make_a_fetcher_over_all_of_them() -> None:
     download = Download(mirrors=(Mirror("https://b/m", "https://b/t"),))
-    made = fetcher(replace(settings(), download=download))
+    made = fetcher(settings()._replace(download=download))
     assert isinstance(made, Mirrors)
     made.close()
 
@@ -75,7 +74,7 @@ def test_every_word_about_the_network_arrives() -> None:
         headers={"A": "b"},
         rate_limit=4,
     )
-    said = replace(settings("http://proxy:3128", "x"), download=download)
+    said = settings("http://proxy:3128", "x")._replace(download=download)
     assert fetch_settings(said) == FetchSettings(
         timeout_connect=1,
         timeout_stall=2,

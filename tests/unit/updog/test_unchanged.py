@@ -149,7 +149,7 @@ def test_another_shipped_root_is_the_beginning_of_another_trust(world: ClientWor
 @pytest.mark.parametrize("which", ["metadata_base_url", "targets_base_url"])
 def test_other_addresses_are_another_repository(world: ClientWorld, which: str) -> None:
     address = getattr(world.settings, which).replace("repo/", "elsewhere/")
-    settings = replace(world.settings, **{which: address})
+    settings = world.settings._replace(**{which: address})
     assert manifest_was_read(fetched_by(world.environment(settings), world.repo))
 
 

@@ -69,7 +69,7 @@ def test_waves_can_be_ignored_by_wish_or_by_configuration(world: ClientWorld) ->
     held = release(V2, held_until(later(hours=5)))
     world.offer(held)
     assert update.check(world.environment(), Wish(ignore_waves=True)) == Chosen(held)
-    ignoring = replace(world.settings, ignore_waves=True)
+    ignoring = world.settings._replace(ignore_waves=True)
     assert update.check(world.environment(ignoring), Wish()) == Chosen(held)
 
 
@@ -78,9 +78,9 @@ def test_an_image_can_be_asked_for(world: ClientWorld) -> None:
 
 
 def test_lock_and_blocked_versions_come_from_the_configuration(world: ClientWorld) -> None:
-    locked = replace(world.settings, version_lock=V2)
+    locked = world.settings._replace(version_lock=V2)
     assert update.check(world.environment(locked), Wish()) == Chosen(release(V2))
-    blocked = replace(world.settings, blocked_versions=frozenset({V3}))
+    blocked = world.settings._replace(blocked_versions=frozenset({V3}))
     assert update.check(world.environment(blocked), Wish()) == Chosen(release(V2))
 
 
@@ -109,7 +109,7 @@ def test_update_image_writes_but_does_not_activate(world: ClientWorld) -> None:
 
 def test_the_configured_tries_are_granted(world: ClientWorld) -> None:
     settings = world.settings
-    three = replace(settings, boot=replace(settings.boot, tries=3))
+    three = settings._replace(boot=settings.boot._replace(tries=3))
     update.update(world.environment(three), Wish())
     assert world.machine.bits()[Slot.B] == BootFlags(2, 3)
 
