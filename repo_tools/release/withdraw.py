@@ -1,4 +1,4 @@
-"""Calling a release back: which version hosts go back to. PURE.
+"""Calling a release back: which version hosts go back to.
 
 Withdrawing is lowering the maximum version: hosts above it move down to the highest release left
 there, and nobody else takes the one withdrawn (formats 4). Nothing is deleted: hosts on their
