@@ -21,6 +21,9 @@ AGAIN = "updog, same image again"
 RAUC, SWUPDATE, CASYNC = "rauc install, lz4 bundle", "SWUpdate, zstd-3", "casync, seeded"
 ZCHUNK, SWUPDATE_DELTA = "zchunk", "SWUpdate, delta"
 
+NOT_OVER_LINK = {STREAM_BLIND, MAPPED_BLIND, AGAIN}
+"""Ways that tell nothing where the network is what everybody waits for."""
+
 Runs = Mapping[str, Sequence[Sample]]
 MIB = 1 << 20
 

@@ -101,6 +101,8 @@ def _compare(options: argparse.Namespace, work: Path) -> None:
         target, base = stack.enter_context(_devices(work, old))
         place = Place(work, f"http://127.0.0.1:{port}", target, base)
         jobs = list(_ours(place, old, new))
+        if options.what == "link":
+            jobs = [job for job in jobs if job.name not in goals.NOT_OVER_LINK]
         if not options.no_peers:
             jobs.extend(
                 Job(peer.name, peer.command, old, peer.service, peer.slow)

@@ -22,6 +22,9 @@ from partitions.errors import DeviceTooSmall
 from updog.pipeline.buffers import ALIGNMENT, aligned, round_up
 from updog.pipeline.writeback import WriteBack
 
+EARLY = 128 << 20
+"""Bytes written by O_DIRECT after which they are flushed."""
+
 
 class Medium(Protocol):
     """What the stages write to and read back from; safe to be shared between threads."""
@@ -126,9 +129,24 @@ class DirectMedium:
         self._fd = descriptor
         self._start = start
         self._lock = threading.Lock()
+        self._unflushed = 0
 
     def write(self, offset: int, data: memoryview) -> None:
-        """See `Medium`."""
+        """See `Medium`.
+
+        Once in a while one of the writers flushes: past the page cache there is still the device's
+        own, and one long flush would stand at the end, with nothing beside it to do.
+        """
+        self._write(offset, data)
+        with self._lock:
+            self._unflushed += len(data)
+            if self._unflushed < EARLY:
+                return
+            self._unflushed = 0
+        with reporting(self._io.path, "write to"):
+            os.fdatasync(self._fd)
+
+    def _write(self, offset: int, data: memoryview) -> None:
         _check_bounds(self._io, offset, len(data))
         bulk = len(data) - len(data) % ALIGNMENT
         with reporting(self._io.path, "write to"):
