@@ -34,8 +34,13 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Release:
 def release(build: Release, tmp_path: Path) -> Release:
     """A copy that a test may damage."""
     folder = shutil.copytree(build.root.parent, tmp_path / "copy")
-    moved = {part: folder / getattr(build, part).name for part in ("boot", "root", "hash")}
-    return replace(build, **moved)
+    return with_files(build, lambda path: folder / path.name)
+
+
+def with_files(release: Release, other: Callable[[Path], Path]) -> Release:
+    """The release with other image files."""
+    boot, root, tree = map(other, (release.boot, release.root, release.hash))
+    return replace(release, boot=boot, root=root, hash=tree)
 
 
 def _build(folder: Path, version: str) -> Release:
@@ -58,10 +63,7 @@ def test_a_real_release_is_found_well(release: Release) -> None:
 def test_compressed_images_are_looked_into(release: Release) -> None:
     for path in (release.boot, release.root, release.hash):
         subprocess.run(["lz4", "-q", "-9", path, f"{path}.lz4"], check=True)
-    packed = replace(
-        release,
-        **{p: Path(f"{getattr(release, p)}.lz4") for p in ("boot", "root", "hash")},
-    )
+    packed = with_files(release, lambda path: Path(f"{path}.lz4"))
     assert look(_new(packed)).findings == ()
 
 
@@ -121,9 +123,8 @@ def test_a_root_that_ends_before_its_tree_is_refused(release: Release) -> None:
 
 
 def test_another_version_in_the_os_release_is_refused(release: Release) -> None:
-    plain = {part: _renamed(getattr(release, part)) for part in ("boot", "root", "hash")}
     assert "its os-release says edge 1.1.0, not edge 1.2.0" in errors(
-        replace(release, **plain), version="1.2.0"
+        with_files(release, _renamed), version="1.2.0"
     )
 
 
@@ -139,14 +140,15 @@ def test_a_cut_frame_is_one_finding_and_no_crash(release: Release, part: str) ->
     packed = Path(f"{path}.lz4")
     subprocess.run(["lz4", "-q", path, packed], check=True)
     packed.write_bytes(packed.read_bytes()[:-9])
-    assert "ends in the middle of its LZ4 frame" in errors(replace(release, **{part: packed}))
+    cut = with_files(release, lambda image: packed if image == path else image)
+    assert "ends in the middle of its LZ4 frame" in errors(cut)
 
 
 def test_images_of_unknown_kinds_are_only_doubted(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a", "b", "c")]
-    for path in paths:
+    boot, root, tree = (tmp_path / name for name in ("a", "b", "c"))
+    for path in (boot, root, tree):
         path.write_bytes(path.name.encode() * 5000)
-    found = look(NewUpdate(EDITION, Version.parse("1.0.0"), *paths)).findings
+    found = look(NewUpdate(EDITION, Version.parse("1.0.0"), boot, root, tree)).findings
     assert {finding.level for finding in found} == {Level.WARNING}
 
 
@@ -168,8 +170,8 @@ def test_unchecked_adds_it_all_the_same(release: Release, tmp_path: Path) -> Non
 def test_an_image_that_did_not_change_is_there_once(release: Release, tmp_path: Path) -> None:
     repository = new_repository(tmp_path / "repository")
     add(repository, look(_new(release)))
-    same = {part: _renamed(getattr(release, part)) for part in ("boot", "root", "hash")}
-    add(repository, look(_new(replace(release, **same), "1.2.0")), unchecked=True)
+    same = with_files(release, _renamed)
+    add(repository, look(_new(same, "1.2.0")), unchecked=True)
     inodes = [path.stat().st_ino for path in repository.draft(EDITION).targets.iterdir()]
     assert (len(inodes), len(set(inodes))) == (6, 3)
 

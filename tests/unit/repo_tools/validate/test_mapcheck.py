@@ -12,9 +12,10 @@ from repo_tools.blockmaps import map_lz4
 from repo_tools.imagebuild import build
 from repo_tools.validate.mapcheck import MapCheck
 from repo_tools.validate.targets import decoded
-from updog.blockmap import BlockMap
+from updog.blockmap import BlockMap, parse
 from updog.stream import Tally
 
+HEADER = 112
 Made = tuple[Path, BlockMap]
 
 
@@ -36,6 +37,13 @@ def faults(published: Path, found: BlockMap, piece: int = 1 << 16) -> list[str]:
     return list(check.faults(tally))
 
 
+def damaged(found: BlockMap, at: int) -> BlockMap:
+    """The map with one bit changed."""
+    data = bytearray(found.dump())
+    data[at] ^= 1
+    return parse(bytes(data), "image.lz4.blockmap")
+
+
 @pytest.mark.parametrize("piece", [1 << 12, 100_003, 1 << 24])
 def test_a_right_map_has_no_faults(made: Made, piece: int) -> None:
     assert faults(*made, piece) == []
@@ -43,18 +51,16 @@ def test_a_right_map_has_no_faults(made: Made, piece: int) -> None:
 
 def test_a_wrong_block_is_counted(made: Made) -> None:
     published, found = made
-    hashes = bytearray(found.hashes)
-    hashes[8 * 100] ^= 1
-    assert faults(published, replace(found, hashes=memoryview(bytes(hashes)))) == [
+    end = len(found.dump())
+    assert faults(published, damaged(found, end - 8 * 100)) == [
         "1 of its blocks are not those of the image"
     ]
 
 
 def test_a_wrong_span_is_counted(made: Made) -> None:
     published, found = made
-    digests = bytearray(found.digests)
-    digests[0] ^= 1
-    assert faults(published, replace(found, digests=memoryview(bytes(digests)))) == [
+    start_of_digests = HEADER + 6 * len(found.packed)
+    assert faults(published, damaged(found, start_of_digests)) == [
         "1 of its spans are not in the published file"
     ]
 
