@@ -25,13 +25,16 @@ class Remaining:
     Attributes:
         come: waves whose start has come, untouched.
         border: where the window under way stands: the first seed whose turn has not come, with the
-            moment of its turn. None: no window is under way, or all its hosts had their turn.
+            moment of its turn. None: no window is under way, all its hosts had their turn, or the
+            rest of them have it within the second.
+        passed: where it stood before, if there is no border: the last seed that had its turn.
         pending: waves whose start has not come; at least one.
         now: the moment, in whole seconds.
     """
 
     come: tuple[Wave, ...]
     border: Wave | None
+    passed: Wave | None
     pending: tuple[Wave, ...]
     now: datetime
 
@@ -56,7 +59,8 @@ def remaining(schedule: Schedule, now: datetime) -> Remaining:
             f"no wave is still to come after {format_moment(now)}: every host is let in already;"
             " to keep hosts from the release, halt it"
         )
-    return Remaining(come, _border(schedule, come, pending, now), pending, now)
+    border, passed = _stand(schedule, come, pending, now)
+    return Remaining(come, border, passed, pending, now)
 
 
 def joined(come: tuple[Wave, ...], moved: tuple[Wave, ...]) -> Schedule:
@@ -77,16 +81,24 @@ def joined(come: tuple[Wave, ...], moved: tuple[Wave, ...]) -> Schedule:
     return schedule
 
 
-def _border(
+def _stand(
     schedule: Schedule, come: tuple[Wave, ...], pending: tuple[Wave, ...], now: datetime
-) -> Wave | None:
+) -> tuple[Wave | None, Wave | None]:
+    """The border, or what passed last; at most one of them."""
     if not come:
-        return None
+        return None, None
     window = range(come[-1].first_seed, min(pending[0].first_seed, MAX_SEED))
     place = bisect_right(window, now, key=lambda seed: schedule.ready_at(seed) or now)
-    if place == len(window):
+    border = _written(schedule, window, place)
+    if border is not None and border.start < pending[0].start:
+        return border, None
+    # The first seed of a window has its turn at the start, which is there already.
+    return None, _written(schedule, window, place - 1) if place > 1 else None
+
+
+def _written(schedule: Schedule, window: range, place: int) -> Wave | None:
+    """The turn of a seed of the window, as it would be written in a schedule."""
+    if place >= len(window):
         return None
     turn = schedule.ready_at(window[place])
-    if turn is None or whole_second(turn) >= pending[0].start:
-        return None
-    return Wave(window[place], whole_second(turn))
+    return None if turn is None else Wave(window[place], whole_second(turn))

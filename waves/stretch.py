@@ -86,7 +86,9 @@ def _stretched(rest: Remaining, factor: Fraction) -> Schedule:
     moved = [_after(pivot, wave, factor) for wave in rest.pending]
     if rest.border is not None:
         moved.insert(0, rest.border)
-    return joined(rest.come, tuple(moved))
+    # Otherwise the end of the window would take the turns before it along.
+    come = rest.come if rest.passed is None else (*rest.come, rest.passed)
+    return joined(come, tuple(moved))
 
 
 def _after(pivot: datetime, wave: Wave, factor: Fraction) -> Wave:

@@ -28,7 +28,8 @@ FACTORS = st.fractions(Fraction(101, 100), 20, max_denominator=100)
 def _running(draw: st.DrawFn) -> tuple[Schedule, datetime]:
     """A schedule as written, and a moment before its last start."""
     keys = [0, *sorted(draw(st.sets(st.integers(1, MAX_SEED), max_size=6)))]
-    gaps = draw(st.lists(st.integers(1, 10**6), min_size=len(keys), max_size=len(keys)))
+    spans = st.integers(1, 10) | st.integers(1, 10**6)
+    gaps = draw(st.lists(spans, min_size=len(keys), max_size=len(keys)))
     starts = [FIRST + total * SECOND for total in accumulate(gaps)]
     schedule = Schedule(tuple(Wave(key, at) for key, at in zip(keys, starts, strict=True)))
     now = FIRST + draw(st.integers(0, sum(gaps) - 1)) * SECOND
@@ -56,7 +57,7 @@ def test_pause_never_moves_a_wave_that_has_started(case: tuple[Schedule, datetim
     assert all(wave.start >= PAUSED for wave in after[len(come) :])
 
 
-@given(_running(), st.integers(0, 60 * 365))
+@given(_running(), st.integers(0, 30 * 365))
 @settings(max_examples=80, deadline=None)
 def test_pause_lets_no_further_host_in_by_either_rule(
     case: tuple[Schedule, datetime], days: int
@@ -64,11 +65,13 @@ def test_pause_lets_no_further_host_in_by_either_rule(
     schedule, now = case
     after = pause(schedule, now)
     later = now + timedelta(days=days)
+    # Starts are whole seconds: where many seeds share one, it cannot be cut.
+    due = now + SECOND
     for seed in SAMPLE:
         if _turn(after, seed) <= later:
-            assert _turn(schedule, seed) <= now
+            assert _turn(schedule, seed) <= due
         if _upstream(after, seed) <= later:
-            assert _upstream(schedule, seed) <= now
+            assert _upstream(schedule, seed) <= due
 
 
 @given(_running())
