@@ -234,10 +234,25 @@ def _force_flag(parser: Parser) -> None:
     )
 
 
+def _work_flags(parser: Parser) -> None:
+    """How an installation behaves towards those who watch and those who share the machine."""
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "json"),
+        default="auto",
+        help="a line at a terminal (auto), or JSON lines on stderr",
+    )
+    parser.add_argument(
+        "--idle", action="store_true", help="take CPU and disk only when nobody else wants them"
+    )
+
+
 _HELP = {"-h", "--help"}
 # Flags that take the next word, which is then no command even if it reads like one.
-_WITH_VALUE = {"--config", "--log-level", "-i", "--image", "--version", "--variant", "--from"}
-_INSTALLING = (_choice_flags, _json_flag, _force_flag)
+_WITH_VALUE = frozenset(
+    ["--config", "--log-level", "-i", "--image", "--version", "--variant", "--from", "--progress"]
+)
+_INSTALLING = (_choice_flags, _json_flag, _force_flag, _work_flags)
 COMMANDS = (
     # Commands that choose an update.
     Command(
@@ -267,6 +282,12 @@ COMMANDS = (
     ),
     # Commands that only tell.
     Command("status", "show both partition sets and what boots next", (_json_flag,)),
+    Command(
+        "plan",
+        "show what installing the chosen update would move, by every way there is",
+        (_choice_flags, _json_flag),
+        module="updog.plan.command",
+    ),
     Command(
         "why",
         "explain which update would be chosen and why the others not",

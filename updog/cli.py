@@ -12,16 +12,13 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from updog import arguments, config, failure, logs
-from updog.settings import Settings
+from updog import arguments, config, failure, invocation, logs
+from updog.invocation import remark
 
 if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
-    from updog.moving import Progress
     from updog.select import Declined
-    from updog.update import Environment, Installed
-    from updog.visit import Wish
-    from updog.way import Way
+    from updog.update import Installed
 
 Commands: TypeAlias = Mapping[str, Callable[[Namespace], int]]
 
@@ -36,7 +33,7 @@ def cmd_check_update(args: Namespace) -> int:
     from updog import report, visit
     from updog.select import Chosen
 
-    way, wish = _way(args), _wish(args)
+    way, wish = invocation.way(args), invocation.wish(args)
     if args.all:
         updates = visit.available(way, wish)
         _print(report.updates_json(updates) if args.json else report.updates_text(updates))
@@ -54,7 +51,9 @@ def cmd_update(args: Namespace) -> int:
     """Install the chosen update and let it boot next."""
     from updog import update
 
-    installed = _report_installed(args, update.update(_environment(args), _wish(args)))
+    installed = _report_installed(
+        args, update.update(invocation.environment(args), invocation.wish(args))
+    )
     return _reboot(args) if installed and args.reboot else 0
 
 
@@ -62,7 +61,9 @@ def cmd_update_image(args: Namespace) -> int:
     """Install the chosen update; the next boot stays as it is."""
     from updog import update
 
-    _report_installed(args, update.update_image(_environment(args), _wish(args)))
+    _report_installed(
+        args, update.update_image(invocation.environment(args), invocation.wish(args))
+    )
     return 0
 
 
@@ -70,7 +71,7 @@ def cmd_prepare(args: Namespace) -> int:
     """Cache what the next boot needs."""
     from updog import report, update
 
-    result = update.prepare(_way(args), _wish(args))
+    result = update.prepare(invocation.way(args), invocation.wish(args))
     if isinstance(result, update.Prepared):
         _print(f"Update prepared: {report.update_line(result.update)}")
     else:
@@ -83,8 +84,10 @@ def cmd_bundle(args: Namespace) -> int:
     from updog import report
     from updog.offline.export import export
 
-    way = _way(args)
-    done = export(way, args.file, version=args.image, replace=args.force, progress=_progress(args))
+    way = invocation.way(args)
+    done = export(
+        way, args.file, version=args.image, replace=args.force, progress=invocation.progress(args)
+    )
     _print(f"Bundle written: {done.path}: {report.update_line(done.update)}, {done.length} bytes")
     return 0
 
@@ -116,9 +119,9 @@ def cmd_mark_successful(args: Namespace) -> int:
     Without the run lock on purpose: this runs while a system comes up, and must not fail because an
     agent is already looking for updates. The disk has a lock of its own for the one write.
     """
-    control = _control(config.load(args.config))
+    control = invocation.control(config.load(args.config))
     control.mark_successful()
-    _remark(args, f"Set {control.status().active} is marked successful.")
+    remark(args, f"Set {control.status().active} is marked successful.")
     return 0
 
 
@@ -128,7 +131,7 @@ def cmd_status(args: Namespace) -> int:
     from updog import labels
 
     settings = config.load(args.config)
-    status, known = _control(settings).status(), labels.gather(settings.paths)
+    status, known = invocation.control(settings).status(), labels.gather(settings.paths)
     if args.json:
         _print(bootreport.boot_json(status, known))
     else:
@@ -142,11 +145,13 @@ def cmd_why(args: Namespace) -> int:
     from updog.clock import SystemClock
     from updog.doctor.clockcheck import kernel_synchronised
 
-    way = _way(args)
+    way = invocation.way(args)
     paths = way.settings.paths
     clock = timeofrun.time_of_run(SystemClock().now(), paths, kernel_synchronised)
     known = labels.gather(paths)
-    findings = why.gather(way, lambda: _control(way.settings), _wish(args), known, clock)
+    findings = why.gather(
+        way, lambda: invocation.control(way.settings), invocation.wish(args), known, clock
+    )
     _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
     return findings.exit_code
 
@@ -219,92 +224,29 @@ def _command(args: Namespace, commands: Commands) -> Callable[[Namespace], int]:
     return commands[args.command]
 
 
-def _environment(args: Namespace) -> Environment:
-    from partitions.device import open_device
-    from updog.update import Environment
-
-    way = _way(args)
-    return Environment(
-        settings=way.settings,
-        host=way.host,
-        now=way.now,
-        fetcher=way.fetcher,
-        open_device=open_device,
-        control=_control(way.settings),
-        grace=way.grace,
-        clock=way.clock,
-        starting=lambda update: _remark(args, f"Starting update to {update.version}"),
-        progress=_progress(args, way.settings),
-    )
-
-
-def _way(args: Namespace) -> Way:
-    import logging
-
-    from updog import host, timeofrun, way
-    from updog.clock import SystemClock
-    from updog.timepolicy import Confidence
-
-    settings = config.load(args.config)
-    who = host.read_host(settings, variant=args.variant)
-    run = timeofrun.time_of_run(SystemClock().now(), settings.paths)
-    if run.confidence is Confidence.UNKNOWN:
-        logging.getLogger(__name__).warning("%s", run.sentence)
-    return way.way(settings, who, run.now, args.source, SystemClock(floor=run.now))
-
-
-def _progress(args: Namespace, settings: Settings | None = None) -> Progress:
-    import shutil
-
-    from updog.clock import SystemClock
-    from updog.progress import JsonLines, ProgressLine, StatusFile, together
-
-    watchers: list[Progress] = []
-    if settings is not None:
-        watchers.append(StatusFile(settings.paths.progress, SystemClock()))
-    if getattr(args, "progress", "auto") == "json":
-        watchers.append(JsonLines(sys.stderr, SystemClock()))
-    elif not args.quiet and sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        watchers.append(ProgressLine(sys.stderr, SystemClock(), width))
-    return together(watchers)
-
-
-def _wish(args: Namespace) -> Wish:
-    from updog.visit import Wish
-
-    force = getattr(args, "force", False)  # only the commands that write have it
-    return Wish(image=args.image, ignore_waves=args.ignore_waves, force=force)
-
-
-def _control(settings: Settings) -> BootControl:
-    from partitions.device import open_device
-    from updog.control import boot_control
-
-    return boot_control(settings.boot, open_device)
-
-
 def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:
     """Change the boot bits once, say what boots next, and restart if asked for."""
     from updog.lock import RunLock
 
     settings = config.load(args.config)
-    control = _control(settings)
+    control = invocation.control(settings)
     with RunLock(settings.paths.lock):
         change(control)
     following = control.status().next
-    _remark(args, "No set boots next." if following is None else f"Set {following} boots next.")
+    remark(args, "No set boots next." if following is None else f"Set {following} boots next.")
     return _reboot(args) if getattr(args, "reboot", False) else 0
 
 
 def _report_installed(args: Namespace, result: Installed | Declined) -> bool:
     from updog import report, update
+    from updog.writing import moved_line
 
     if not isinstance(result, update.Installed):
         _decline(args, "No update required", result)
         return False
     text = report.update_json if args.json else report.applied_line
     _print(text(result.update))
+    remark(args, moved_line(result.receipts))
     return True
 
 
@@ -312,7 +254,7 @@ def _decline(args: Namespace, headline: str, declined: Declined) -> None:
     from updog import report
 
     for line in (headline, *report.declined_lines(declined)):
-        _remark(args, line)
+        remark(args, line)
 
 
 def _reboot(args: Namespace) -> int:
@@ -328,8 +270,3 @@ def _print(text: str) -> None:
     """A result, for stdout; nothing at all for an empty one."""
     if text:
         sys.stdout.write(f"{text}\n")
-
-
-def _remark(args: Namespace, text: str) -> None:
-    if not args.quiet:
-        sys.stderr.write(f"{text}\n")

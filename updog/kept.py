@@ -7,6 +7,7 @@ here is signed or checked, and a file that is damaged, old or gone costs time on
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from updog.blockmap import HASH_LENGTH, MAX_RAW, blocks_in
@@ -57,6 +58,20 @@ def forget(folder: Path, slot: str) -> None:
     """
     for role in ROLES:
         remove_durably(_path(folder, slot, role))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The hashes in a folder, for looking only (see `updog.writing.Ledger`)."""
+
+    folder: Path
+
+    def cleared(self) -> None:
+        """Nothing is overwritten by whoever only looks."""
+
+    def hashes(self, slot: str, role: str) -> Slices | None:
+        """The kept hashes of a partition."""
+        return recall(self.folder, slot, role)
 
 
 def _path(folder: Path, slot: str, role: str) -> Path:

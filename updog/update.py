@@ -272,7 +272,7 @@ class _Kept:
 
     def hashes(self, slot: str, role: str) -> Slices | None:
         """The kept hashes of a partition."""
-        return kept.recall(self.env.settings.paths.kept_hashes, slot, role)
+        return kept.Kept(self.env.settings.paths.kept_hashes).hashes(slot, role)
 
 
 def _write_images(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from updog.pipeline.columns import Slices
 from updog.pipeline.direct import Medium, open_medium
 from updog.pipeline.engine import Offer
 from updog.pipeline.facts import Done, Moved, Report, Way
-from updog.pipeline.plan import Estimate, Sizes, estimates
+from updog.pipeline.plan import USUAL_RATES, Estimate, Rates, Sizes, estimates
 from updog.pipeline.scan import scan_all
 from updog.pipeline.survey import survey
 
@@ -52,6 +52,7 @@ class _NoLedger:
         return None
 
 
+MEGABYTE = 1_000_000
 NO_LEDGER = _NoLedger()
 _UNMOVED = Moved()
 
@@ -122,7 +123,7 @@ def write(
     with (
         open_device(place, Access.WRITE) as device,
         open_medium(device, place, Access.WRITE) as medium,
-        _opened(beside if has_parts(offer) else None, device, open_device) as opened,
+        opened_beside(beside if has_parts(offer) else None, device, open_device) as opened,
     ):
         watch.say(Phase.SURVEY)
         base, ways = _ways(offer, medium, opened)
@@ -141,8 +142,19 @@ def has_parts(offer: Offer) -> bool:
     return offer.blockmap is not None or offer.delta is not None
 
 
+def moved_line(receipts: Iterable[Receipt]) -> str:
+    """What an update moved, for people; in MB of a million bytes."""
+    moved = [receipt.moved for receipt in receipts]
+    fetched, written = sum(one.received for one in moved), sum(one.written for one in moved)
+    reused = sum(one.kept + one.copied for one in moved)
+    return (
+        f"{fetched / MEGABYTE:.1f} MB fetched, {reused / MEGABYTE:.1f} MB reused,"
+        f" {written / MEGABYTE:.1f} MB written"
+    )
+
+
 def weigh(
-    offer: Offer, inactive: Medium | None, base: Base | None
+    offer: Offer, inactive: Medium | None, base: Base | None, rates: Rates = USUAL_RATES
 ) -> tuple[Base | None, tuple[Estimate, ...]]:
     """Every way to an image with its price, cheapest first; and the base, looked at if need be.
 
@@ -162,7 +174,7 @@ def weigh(
         blockmap=blockmap.size if blockmap is not None else None,
         delta=usable.signed.packed_length if usable is not None else None,
     )
-    return base, estimates(sizes, found)
+    return base, estimates(sizes, found, rates)
 
 
 def _ways(offer: Offer, medium: Medium, base: Base | None) -> tuple[Base | None, tuple[Way, ...]]:
@@ -176,10 +188,16 @@ def _ways(offer: Offer, medium: Medium, base: Base | None) -> tuple[Base | None,
 
 
 @contextlib.contextmanager
-def _opened(
+def opened_beside(
     beside: Beside | None, held: BlockIO, open_device: DeviceOpener
 ) -> Iterator[Base | None]:
-    """The running set's partition, for reading; one that cannot be read is done without."""
+    """The running set's partition, for reading; one that cannot be read is done without.
+
+    Args:
+        beside: where it is; None for none.
+        held: the partition that is open already: with image files, of the same file.
+        open_device: opens partitions.
+    """
     if beside is None:
         yield None
         return

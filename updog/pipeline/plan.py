@@ -85,13 +85,16 @@ class Estimate:
         return asdict(self) | {"way": self.way.value, "seconds": round(self.seconds, 1)}
 
 
-_DEFAULT_RATES = Rates()
+USUAL_RATES = Rates()
 
 
 def estimates(
-    sizes: Sizes, survey: Survey | None, rates: Rates = _DEFAULT_RATES
+    sizes: Sizes, survey: Survey | None, rates: Rates = USUAL_RATES
 ) -> tuple[Estimate, ...]:
-    """Every possible way, cheapest first; equal ones in the order delta, adaptive, full.
+    """Every possible way in the order of preference: the cheaper of delta and adaptive, then full.
+
+    The whole file comes last even where a map saves nothing: with a map each part is checked before
+    it is written, and a run that is cut short goes on where it was.
 
     Args:
         sizes: signed.
@@ -104,7 +107,7 @@ def estimates(
     if survey is not None and sizes.blockmap is not None:
         found.append(_adaptive(sizes, sizes.blockmap, survey, rates))
     found.append(_full(sizes, rates))
-    return tuple(sorted(found, key=lambda one: one.bytes))
+    return tuple(sorted(found, key=lambda one: (one.way is Way.FULL, one.bytes)))
 
 
 def _full(sizes: Sizes, rates: Rates) -> Estimate:

@@ -125,7 +125,9 @@ def test_update_writes_activates_and_says_so(world: FileWorld, capsys: Capture) 
     assert run(world, "update") == 0
     out, err = capsys.readouterr()
     assert out == "Update applied: edge-gw 1.2.0\n"
-    assert err == "Starting update to 1.2.0\n"
+    started, moved = err.splitlines()
+    assert started == "Starting update to 1.2.0"
+    assert re.fullmatch(r"[\d.]+ MB fetched, [\d.]+ MB reused, [\d.]+ MB written", moved)
     assert world.bits() == ACTIVATED
     place = world.client.machine.places["root"]
     assert world.disk.read_bytes()[place.start :].startswith(RAW["root"])

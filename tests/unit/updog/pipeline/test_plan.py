@@ -22,10 +22,15 @@ def test_what_the_repository_does_not_have_is_not_offered() -> None:
     assert [one.way for one in estimates(Sizes(10, 20), None)] == [Way.FULL]
 
 
-def test_a_map_that_saves_nothing_loses_to_the_whole_file() -> None:
+def test_the_whole_file_is_the_last_resort_even_where_a_map_saves_nothing() -> None:
     useless = Survey(fetched=SIZES.packed, written=SIZES.raw, copied=0, requests=30)
     found = estimates(Sizes(SIZES.packed, SIZES.raw, 1_000_000), useless)
-    assert [one.way for one in found] == [Way.FULL, Way.ADAPTIVE]
+    assert [one.way for one in found] == [Way.ADAPTIVE, Way.FULL]
+
+
+def test_a_delta_loses_where_little_is_missing() -> None:
+    little = Survey(fetched=500_000, written=4_000_000, copied=0, requests=2)
+    assert estimates(SIZES, little)[0].way is Way.ADAPTIVE
 
 
 def test_a_faster_link_shortens_the_expectation() -> None:

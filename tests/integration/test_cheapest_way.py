@@ -1,0 +1,111 @@
+"""`updog plan` and `updog update` on a repository with maps and deltas, over HTTP."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Releases, World, make_world
+
+SUMMARY = re.compile(r"([\d.]+) MB fetched, ([\d.]+) MB reused, ([\d.]+) MB written")
+
+
+@pytest.fixture
+def with_delta(tmp_path: Path, releases: Releases) -> Iterator[World]:
+    for world in make_world(tmp_path, releases):
+        world.publisher.release(releases.third, delta_from=releases.first)
+        yield world
+
+
+def moved(stderr: str) -> tuple[float, float, float]:
+    """MB fetched, reused and written, as told at the end of an update."""
+    found = SUMMARY.search(stderr)
+    assert found is not None, stderr
+    fetched, reused, written = map(float, found.groups())
+    return fetched, reused, written
+
+
+def test_a_plan_prices_every_way_and_writes_nothing(world: World) -> None:
+    before = world.machine.disk.read_bytes()
+    done = world.machine.updog("plan", "--now", "--json")
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    root = plan["images"][0]
+    assert (root["role"], root["chosen"]) == ("root", "adaptive")
+    assert [way["way"] for way in root["ways"]] == ["adaptive", "full"]
+    assert plan["bytes"] == sum(image["ways"][0]["bytes"] for image in plan["images"])
+    assert root["ways"][0]["written"] < root["ways"][1]["written"]
+    assert world.machine.disk.read_bytes() == before
+
+
+def test_a_plan_in_words_marks_the_way_that_would_be_taken(world: World) -> None:
+    done = world.machine.updog("plan", "--now")
+    assert "* adaptive" in done.stdout
+    assert "In all: " in done.stdout
+
+
+def test_a_plan_with_nothing_to_do_says_so(world: World) -> None:
+    done = world.machine.updog("plan", "--now", "--image", "9.9.9")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "No update required" in done.stderr
+
+
+def test_a_delta_from_the_running_release_is_the_cheapest(with_delta: World) -> None:
+    plan = json.loads(with_delta.machine.updog("plan", "--now", "--json").stdout)
+    assert plan["images"][0]["chosen"] == "delta"
+    done = with_delta.machine.updog("--log-level", "debug", "update", "--now")
+    assert done.returncode == 0, done.stderr
+    assert "Way.DELTA" in done.stderr
+    assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
+
+
+def test_an_update_that_stands_already_is_neither_fetched_nor_written_again(world: World) -> None:
+    first = world.machine.updog("update-image", "--now")
+    assert first.returncode == 0, first.stderr
+    again = world.machine.updog("update-image", "--now")
+    assert again.returncode == 0, again.stderr
+    fetched, _, written = moved(again.stderr)
+    assert (fetched, written) == (0.0, 0.0)
+    assert moved(first.stderr)[2] > 0
+
+
+def test_the_next_update_knows_what_the_running_set_holds(world: World) -> None:
+    assert world.machine.updog("update", "--now").returncode == 0
+    kept = {path.name for path in (world.machine.home / "state" / "blocks").iterdir()}
+    assert kept == {"B-root.hashes", "B-boot.hashes", "B-hash.hashes"}
+
+
+def test_progress_as_json_lines_ends_with_each_image_done(world: World) -> None:
+    done = world.machine.updog("update", "--now", "--progress", "json")
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    ended = [one["target"] for one in told if one["phase"] == "done"]
+    assert len(ended) == 3
+    assert all(one["done"] <= one["total"] for one in told)
+    status = json.loads((world.machine.home / "state" / "progress.json").read_text())
+    assert (status["phase"], status["percent"]) == ("done", 100)
+
+
+def test_an_update_can_stand_back(world: World) -> None:
+    assert world.machine.updog("update", "--now", "--idle").returncode == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_killed_update_is_finished_by_the_next_run(world: World, seed: int) -> None:
+    words = [sys.executable, "-m", "updog", "--config", str(world.machine.config), "update", "-n"]
+    chance = random.Random(seed)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        time.sleep(chance.uniform(0.2, 0.9))
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+    done = world.machine.updog("update", "--now")
+    assert done.returncode == 0, done.stderr
+    assert world.machine.boots(most=1)[0].version == "1.1.0"

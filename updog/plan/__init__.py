@@ -1,0 +1,1 @@
+"""``updog plan``: what installing an update would move, before anything is moved."""
