@@ -142,6 +142,24 @@ class Bucket:
                     found[each["Key"].removeprefix(prefix)] = each["Size"]
         return found
 
+    def below(self, prefix: str) -> list[str]:
+        """The names of all objects that begin so, at any depth; nothing for markers of folders."""
+        with self._asking(f"list {prefix}"):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+        return [key for key in keys if not key.endswith("/")]
+
+    def download(self, key: str, target: Path) -> None:
+        """Copy an object of any size to a file.
+
+        Raises:
+            UpdogError: the bucket cannot be read.
+        """
+        with self._asking(f"read {key}"):
+            self.client.download_file(self.name, key, str(target))
+
     def drop_parts(self, prefix: str) -> None:
         """Give up the uploads that killed runs left half done; nobody sees them, but they cost."""
         with self._asking(f"list uploads of {prefix}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -13,9 +14,28 @@ from repo_tools.stores.place import Place
 from repo_tools.stores.s3 import S3Store
 from updog.errors import ConfigError
 
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
 
 def connect(place: Place, bucket: str, prefix: str) -> S3Store:
     """The store that a place names.
+
+    Raises:
+        ConfigError: no such profile, or an endpoint that is no URL.
+    """
+    client = client_of(place, str(place.to))
+    return S3Store(
+        Bucket(client, bucket),
+        prefix,
+        term=place.lock,
+        short=place.timestamp_max_age,
+        conditional=place.conditional_writes,
+    )
+
+
+def client_of(place: Place, address: str) -> S3Client:
+    """The connection that a place describes; ``address`` is only told in errors.
 
     Raises:
         ConfigError: no such profile, or an endpoint that is no URL.
@@ -26,16 +46,9 @@ def connect(place: Place, bucket: str, prefix: str) -> S3Store:
         )
     try:
         session = boto3.session.Session(profile_name=place.profile, region_name=place.region)
-        client = session.client("s3", endpoint_url=place.endpoint, config=_config(place))
+        return session.client("s3", endpoint_url=place.endpoint, config=_config(place))
     except (BotoCoreError, ValueError) as error:
-        raise ConfigError(f"{place.to}: {error}") from error
-    return S3Store(
-        Bucket(client, bucket),
-        prefix,
-        term=place.lock,
-        short=place.timestamp_max_age,
-        conditional=place.conditional_writes,
-    )
+        raise ConfigError(f"{address}: {error}") from error
 
 
 def _config(place: Place) -> Config:
