@@ -24,9 +24,11 @@ from repo_tools.root import SignedRoot
 from repo_tools.stores.opening import open_store
 from repo_tools.stores.place import read_place
 from updog.errors import DataError, NotThere
-from updog.fetch import Fetcher, HttpFetcher
+from updog.fetch import Fetcher, FetchSettings, HttpFetcher
 
 _LIMIT = 64 << 20
+# A monitor asks again by itself, and waits only so long for an answer.
+_FETCHING = FetchSettings(retries=1)
 _SCHEMES = frozenset({"http", "https", "file"})
 
 
@@ -114,7 +116,7 @@ def editions(where: str, first_root: Path | None, fetcher: Fetcher | None = None
     data = first_root.read_bytes() if first_root else None
     if urlsplit(where).scheme in _SCHEMES:
         top, folder = _split(where)
-        return [Edge(_reader(top, fetcher or HttpFetcher()), folder, data)]
+        return [Edge(_reader(top, fetcher or HttpFetcher(_FETCHING)), folder, data)]
     repository = Repository.open(Path(where))
     store = open_store(read_place(repository.folder), repository.published)
     start = data or root.history(repository.roots)[0].data

@@ -1,7 +1,4 @@
-"""A real S3 server as a process of its own (moto), and buckets whose objects anybody may read.
-
-Nobody without credentials may list them: clients have to know what they ask for.
-"""
+"""A real S3 server as a process of its own (moto), and buckets whose objects anybody may read."""
 
 from __future__ import annotations
 
