@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 from updog.body import Body, Fetcher, OneBody
 from updog.errors import CutShort, NotThere, TrustError, UnreachableError, UpdogError
 from updog.httpanswer import shown
+from updog.mirrormemory import Memory, NoMemory
 from updog.patience import Patience, TryAgain
 from updog.settings import Mirror
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+_NO_MEMORY = NoMemory()
 
 
 @dataclass(slots=True)
@@ -69,13 +71,20 @@ class Mirrors:
         others: further servers, in order.
         once: fetches from one server, without trying again.
         patience: how often to go through the whole row.
+        memory: of earlier runs, for the order.
     """
 
     def __init__(
-        self, main: Mirror, others: Sequence[Mirror], once: Fetcher, patience: Patience
+        self,
+        main: Mirror,
+        others: Sequence[Mirror],
+        once: Fetcher,
+        patience: Patience,
+        memory: Memory = _NO_MEMORY,
     ) -> None:
-        metadata = [main.metadata, *(one.metadata for one in others if one.metadata)]
-        targets = [main.targets, *(one.targets for one in others if one.targets)]
+        metadata = memory.order([main.metadata, *(one.metadata for one in others if one.metadata)])
+        targets = memory.order([main.targets, *(one.targets for one in others if one.targets)])
+        self._memory = memory
         rows = [_Row(main.metadata, metadata, True), _Row(main.targets, targets, False)]  # noqa: FBT003
         # The longer prefix first: one may lie below the other.
         self._rows = sorted(rows, key=lambda row: -len(row.prefix))
@@ -153,6 +162,7 @@ class Mirrors:
         if len(row.bases) > 1 and row.latest in row.bases:
             log.warning("%s is not used any more in this run: %s", shown(row.latest), error)
             row.bases.remove(row.latest)
+            self._memory.failed(row.latest)
             return True
         if self._betrayal is not None and not isinstance(error, TrustError):
             raise self._betrayal from error
@@ -187,24 +197,31 @@ class Mirrors:
         for base in bases:
             row.latest = base
             try:
-                return ask(base)
+                answer = ask(base)
             except NotThere as error:
                 if row.absent_decides:
                     raise
                 failures.append(error)
             except UnreachableError as error:
-                row.to_the_end(base)
+                self._behind(row, base)
                 failures.append(error)
+            else:
+                self._memory.answered(base)
+                return answer
         raise _together(failures)
 
-    @staticmethod
-    def _watched(body: Body, row: _Row, base: str) -> Iterator[bytes]:
+    def _behind(self, row: _Row, base: str) -> None:
+        """Ask a server after all others, in this run and the next ones."""
+        row.to_the_end(base)
+        self._memory.failed(base)
+
+    def _watched(self, body: Body, row: _Row, base: str) -> Iterator[bytes]:
         try:
             yield from body
         except CutShort:
             # The rest may come faster from another one.
             if base in row.bases:
-                row.to_the_end(base)
+                self._behind(row, base)
             raise
 
 

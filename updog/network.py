@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from updog.fetch import FetchSettings, HttpFetcher
+from updog.mirrormemory import MirrorMemory, NoMemory
 from updog.mirrors import Mirrors
 from updog.patience import Patience
 from updog.settings import Mirror, Settings
 
 
-def fetcher(settings: Settings) -> HttpFetcher | Mirrors:
+def fetcher(settings: Settings, now: datetime | None = None) -> HttpFetcher | Mirrors:
     """Make the fetcher that the configuration describes.
+
+    Args:
+        settings: the configuration.
+        now: the time of the run; None to neither know nor change which servers failed lately.
 
     Raises:
         ConfigError: a certificate file is missing.
@@ -23,7 +29,9 @@ def fetcher(settings: Settings) -> HttpFetcher | Mirrors:
     main = Mirror(settings.metadata_base_url, settings.targets_base_url)
     # The other servers come before a second attempt at the first one.
     once = HttpFetcher(replace(how, retries=0))
-    return Mirrors(main, settings.download.mirrors, once, Patience(how.retries))
+    failures = settings.paths.mirror_failures
+    memory = NoMemory() if now is None else MirrorMemory(failures, now)
+    return Mirrors(main, settings.download.mirrors, once, Patience(how.retries), memory)
 
 
 def fetch_settings(settings: Settings) -> FetchSettings:

@@ -53,6 +53,11 @@ class Paths(NamedTuple):
         return self.state_dir / "blocks"
 
     @property
+    def mirror_failures(self) -> Path:
+        """Which servers failed lately; advice about the order, nothing else."""
+        return self.state_dir / "mirrors.json"
+
+    @property
     def progress(self) -> Path:
         """How far the run under way is, for whoever wants to look."""
         return self.state_dir / "progress.json"

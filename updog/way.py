@@ -57,7 +57,7 @@ def way(
     if source is None:
         from updog import network  # noqa: PLC0415 - start-up: what is carried needs none
 
-        return Way(settings, host, now, network.fetcher(settings), _NO_GRACE, clock)
+        return Way(settings, host, now, network.fetcher(settings, now), _NO_GRACE, clock)
     return replace(_carried(settings, host, now, source), clock=clock)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.fakes.clock import NOW
 from updog.body import Body, OneBody
 from updog.errors import CutShort, NotThere, TargetMismatch, TrustError, UnreachableError
+from updog.mirrormemory import MirrorMemory
 from updog.mirrors import Mirrors, elsewhere
 from updog.patience import Patience, TryAgain
 from updog.resume import ResumingBody
@@ -63,6 +66,11 @@ def get(mirrors: Mirrors, name: str = "https://a/m/1.root.json") -> bytes:
     return mirrors.get(name, max_bytes=100)
 
 
+def remembering(net: Net, folder: Path) -> Mirrors:
+    memory = MirrorMemory(folder / "mirrors.json", NOW)
+    return Mirrors(MAIN, [OTHER, CDN], net, Patience(0), memory)
+
+
 def read(mirrors: Mirrors) -> bytes:
     body = ResumingBody(lambda at: mirrors.open("https://a/t/image", offset=at), 0, 5)
     return b"".join(body)
@@ -94,6 +102,28 @@ class TestWhoIsAsked:
         get(mirrors)
         net.hosts = {"a": b"1", "b": TryAgain("dead")}
         assert get(mirrors) == b"1"
+
+    def test_who_failed_in_an_earlier_run_is_asked_last(self, net: Net, tmp_path: Path) -> None:
+        net.hosts = {"a": TryAgain("dead"), "b": b"2"}
+        get(remembering(net, tmp_path))
+        net.log.clear()
+        assert get(remembering(net, tmp_path)) == b"2"
+        assert net.log == ["https://b/m/1.root.json"]
+
+    def test_who_failed_in_an_earlier_run_is_asked_where_nobody_else_is(
+        self, net: Net, tmp_path: Path
+    ) -> None:
+        net.hosts = {"a": TryAgain("dead"), "b": b"2"}
+        get(remembering(net, tmp_path))
+        net.hosts = {"a": b"1", "b": TryAgain("dead")}
+        assert get(remembering(net, tmp_path)) == b"1"
+
+    def test_who_lied_in_an_earlier_run_is_asked_last(self, net: Net, tmp_path: Path) -> None:
+        net.hosts = {"a": b"lie", "b": b"2"}
+        first = remembering(net, tmp_path)
+        get(first)
+        assert first.leave(TrustError("forged"))
+        assert get(remembering(net, tmp_path)) == b"2"
 
     def test_a_row_of_dead_ones_is_gone_through_again_and_named(
         self, mirrors: Mirrors, net: Net, slept: list[float]
