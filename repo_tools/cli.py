@@ -23,7 +23,6 @@ from updog.errors import InternalError, PermissionDenied, StorageError, UpdogErr
 from waves.errors import WaveError
 
 if TYPE_CHECKING:
-    from waves.policy import Policy
     from waves.schedule import Schedule
 
 EX_INTERRUPTED = 130
@@ -92,11 +91,12 @@ def cmd_remove_update(arguments: argparse.Namespace, _now: datetime) -> None:
 
 def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
     """Give an update its rollout."""
+    from repo_tools.planning import sources
     from waves.duration import format_moment, parse_start
     from waves.policy import to_schedule
 
     base = parse_start(arguments.start_at, now) if arguments.start_at else now
-    schedule = to_schedule(_policy(arguments.policy), base)
+    schedule = to_schedule(sources.policy(arguments.policy), base)
     if not arguments.allow_past:
         _refuse_past(schedule, now)
     repository_of(arguments).set_waves(edition_of(arguments), arguments.version, schedule)
@@ -200,22 +200,6 @@ def _refuse_past(schedule: Schedule, now: datetime) -> None:
             " already, and let in everybody until then at once.",
             hint="Choose a later --start-at; --allow-past if it is meant.",
         )
-
-
-def _policy(name: str) -> Policy:
-    """A shipped policy, or that of a file."""
-    from waves.policy import parse_policy
-    from waves.shipped import names, read_shipped
-
-    if name in names():
-        return read_shipped(name)
-    path = Path(name)
-    if not path.is_file():
-        raise UsageError(
-            f"There is no policy file {name}, and no shipped policy of that name.",
-            hint=f"Shipped are: {', '.join(names())}",
-        )
-    return parse_policy(path.read_text(encoding="utf-8"), name)
 
 
 def _as_ours(error: Exception) -> UpdogError | WaveError | PartitionError:
