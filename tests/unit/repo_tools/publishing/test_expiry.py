@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from repo_tools.publishing.expiry import Expiry, Limits, Sight, State, as_json, worst
@@ -12,6 +15,7 @@ from repo_tools.publishing.spans import span, told
 from tests.fakes.repositories import NOW
 
 LIMITS = Limits()
+SCHEMAS = Path(__file__).resolve().parents[4] / "docs/schemas"
 DAY = timedelta(days=1)
 
 
@@ -70,6 +74,12 @@ def test_json_tells_each_role() -> None:
         "seconds_left": 172_800,
         "state": "warning",
     }
+
+
+def test_json_follows_its_schema() -> None:
+    schema = json.loads((SCHEMAS / "check-expirations.json").read_text())
+    broken = Sight("edge", "x86_64", problem="gone")
+    jsonschema.validate(as_json([sight(timestamp=-DAY), broken], LIMITS, NOW), schema)
 
 
 @pytest.mark.parametrize(
