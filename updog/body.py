@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from updog.errors import TrustError
+from updog.errors import TargetMismatch, TrustError
 
 if TYPE_CHECKING:
     from updog.pipeline.source import RangeSource
@@ -20,11 +20,16 @@ class Body(Protocol):
 
     Attributes:
         offset: where in the file they begin; 0 where a server ignored the wish for another place.
+        total: bytes of the whole file, as far as whoever sends it tells.
     """
 
     @property
     def offset(self) -> int:
         """Where in the file the bytes begin."""
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of the whole file as told, before any of them came; None where nobody tells."""
 
     def __iter__(self) -> Iterator[bytes]:
         """Give chunks until the end.
@@ -90,14 +95,20 @@ class OneBody:
         chunks: the bytes; errors are already ours.
         offset: where in the file they begin.
         release: frees what stands behind them; may be called more than once.
+        total: bytes of the whole file, where that is told.
     """
 
     def __init__(
-        self, chunks: Iterator[bytes], offset: int, release: Callable[[], object] = bool
+        self,
+        chunks: Iterator[bytes],
+        offset: int,
+        release: Callable[[], object] = bool,
+        total: int | None = None,
     ) -> None:
         self._chunks = chunks
         self._release = release
         self.offset = offset
+        self.total = total
 
     def __iter__(self) -> Iterator[bytes]:
         return self._chunks
@@ -116,6 +127,25 @@ class OneBody:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def of_length(body: Body, length: int, name: str) -> Body:
+    """Return a body unless its sender tells another length than was signed.
+
+    Nothing is touched then for a file that cannot be the right one.
+
+    Args:
+        body: of a target; closed if it is refused.
+        length: bytes, as signed.
+        name: of the target, for the message.
+
+    Raises:
+        TargetMismatch: it is another file.
+    """
+    if body.total is None or body.total == length:
+        return body
+    body.close()
+    raise TargetMismatch(f"{name} has {body.total} bytes, but {length} were signed.")
 
 
 def read_capped(body: Body, url: str, max_bytes: int) -> bytes:

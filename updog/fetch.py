@@ -18,7 +18,16 @@ from urllib.parse import urlsplit
 
 from updog.body import CHUNK, Body, Fetcher, OneBody, read_capped, too_long
 from updog.errors import ConfigError, CutShort, UnreachableError
-from updog.httpanswer import REDIRECTS, discard, next_address, shown, start, usable, validator
+from updog.httpanswer import (
+    REDIRECTS,
+    discard,
+    next_address,
+    shown,
+    start,
+    total,
+    usable,
+    validator,
+)
 from updog.localfetch import LocalFetcher
 from updog.patience import DRAW, Budget, Patience, TryAgain
 from updog.ratelimit import PacedAnswer, TokenBucket
@@ -147,7 +156,8 @@ class HttpFetcher:
         answer = self._request(wire, url, wanted)
         self._check_unchanged(answer, url, known if offset else "")
         begin = start(answer, offset, shown(url))
-        return OneBody(self._remembering(_chunks(answer, shown(url))), begin, answer.close)
+        chunks = self._remembering(_chunks(answer, shown(url)))
+        return OneBody(chunks, begin, answer.close, total(answer))
 
     def _check_unchanged(self, answer: Answer, url: str, known: str) -> None:
         told = validator(answer)

@@ -17,6 +17,7 @@ _ABSENT = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _ABSENT_HINT = "Check the addresses in the configuration; 'updog doctor' tries each of them."
 _WORTH_RETRYING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
+_LENGTH = re.compile(r"\d{1,19}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,9}", re.ASCII)
 _SHORT_BODY = 1 << 16
 
@@ -74,6 +75,15 @@ def start(answer: Answer, offset: int, url: str) -> int:
         answer.close()
         raise UnreachableError(f"{url} was answered with the range {told!r}, not from {offset}")
     return offset
+
+
+def total(answer: Answer) -> int | None:
+    """Return the bytes of the whole file as the server tells them; None where it does not."""
+    if answer.status == HTTPStatus.OK:
+        told = answer.header("Content-Length")
+        return int(told) if _LENGTH.fullmatch(told) else None
+    found = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
+    return int(found[3]) if found is not None and found[3] != "*" else None
 
 
 def validator(answer: Answer) -> str:

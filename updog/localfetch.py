@@ -35,7 +35,8 @@ class LocalFetcher:
             file.seek(offset)
         except (OSError, ValueError) as error:
             raise _refused(path, error) from error
-        return OneBody(_chunks(file, path), offset, file.close)
+        length = os.fstat(file.fileno()).st_size
+        return OneBody(_chunks(file, path), offset, file.close, length)
 
     def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource:
         """Return a file in ranges (see `updog.body.RangeFetcher`).

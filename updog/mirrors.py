@@ -114,7 +114,8 @@ class Mirrors:
         )
         row.mixed = bool(offset) and (row.mixed or before != row.latest)
         row.origin[rest] = row.latest
-        return OneBody(self._watched(body, row, row.latest), body.offset, body.close)
+        chunks = self._watched(body, row, row.latest)
+        return OneBody(chunks, body.offset, body.close, body.total)
 
     def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource | None:
         """Return a file in ranges (see `updog.body.RangeFetcher`).

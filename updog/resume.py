@@ -22,7 +22,7 @@ class ResumingBody:
 
     Args:
         start: opens the file at an offset.
-        offset: where to begin; `offset` tells where it really began.
+        offset: where to begin; `offset` tells where it really began, `total` the whole length.
         resumes: how often in a row to open it again without at least `STEP` bytes gained.
         budget: takes down every byte that comes, those skipped included; None for no bound.
     """
@@ -39,6 +39,7 @@ class ResumingBody:
         self._budget = budget
         self._body = start(offset)
         self.offset = self._body.offset
+        self.total = self._body.total
         self._position = self.offset
 
     def __iter__(self) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from updog.body import Body, Fetcher, RangeFetcher
+from updog.body import Body, Fetcher, RangeFetcher, of_length
 from updog.clock import Clock
 from updog.delegations import find_target
 from updog.errors import (
@@ -179,6 +179,7 @@ class Session:
 
         Raises:
             Expired: the metadata that vouches for it did.
+            TargetMismatch: whoever sends it tells another length than was signed.
             UnreachableError: it could not be fetched.
         """
         self.check_fresh()
@@ -370,8 +371,11 @@ class Session:
     def _stream(self, target: Target, offset: int) -> Body:
         address = self._target_url(target)
         budget = Budget(2 * target.length + STEP, target.name)
-        start = partial(self._fetcher.open, address)
-        return ResumingBody(lambda at: start(offset=at), offset, RESUMES, budget)
+
+        def start(at: int) -> Body:
+            return of_length(self._fetcher.open(address, offset=at), target.length, target.name)
+
+        return ResumingBody(start, offset, RESUMES, budget)
 
     def _target_url(self, target: Target) -> str:
         return url(self._urls.targets, url_path(self.target_file(target)), self._query)

@@ -51,11 +51,13 @@ class Faults:
         errors: raised instead of an answer.
         cuts: for each transfer in turn, after how many bytes it breaks off; None for not at all.
         no_range: files that are always sent from their start.
+        totals: what is told about the length of a file before it is sent.
     """
 
     errors: dict[str, Exception] = field(default_factory=dict)
     cuts: dict[str, list[int | None]] = field(default_factory=dict)
     no_range: set[str] = field(default_factory=set)
+    totals: dict[str, int] = field(default_factory=dict)
 
 
 class FakeRepository:
@@ -226,7 +228,7 @@ class FakeRepository:
         if path not in self.files:
             raise NotThere(f"{path} does not exist")
         start = 0 if path in self.faults.no_range else offset
-        return OneBody(self._chunks(path, start), start)
+        return OneBody(self._chunks(path, start), start, total=self.faults.totals.get(path))
 
     def _path(self, url: str) -> str:
         parts = urlsplit(url)

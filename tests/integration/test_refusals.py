@@ -76,6 +76,19 @@ def test_appended_bytes(world: World, extra: bytes) -> None:
     assert_refused(world, "-root.ext4.lz4")
 
 
+@pytest.mark.parametrize("image", ["-root.ext4.lz4", "-boot.ext4.lz4", "-root.verity.lz4"])
+def test_an_image_of_another_length_is_refused_before_anything_is_touched(
+    world: World, image: str
+) -> None:
+    before = world.machine.disk.read_bytes()
+    with world.publisher.target(image).open("ab") as file:
+        file.write(b"more")
+    done = world.machine.updog("update", "--now")
+    assert done.returncode == REFUSED
+    assert "were signed" in done.stderr
+    assert world.machine.disk.read_bytes() == before
+
+
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.999])
 def test_a_cut_image(world: World, keep: float) -> None:
     path = world.publisher.target("-root.ext4.lz4")

@@ -105,7 +105,7 @@ class Bundle:
             raise NotThere(f"{self.path} holds no {name}")
         end = member.offset + member.size
         start = min(member.offset + offset, end)
-        return OneBody(self._chunks(start, end), offset)
+        return OneBody(self._chunks(start, end), offset, total=member.size)
 
     def reader(self, name: str) -> ReadAt:
         """Return what reads a file at any place (see `Source`)."""
@@ -144,7 +144,7 @@ class Directory:
         """Begin to read a file from `offset` (see `Source`)."""
         file = _PlainFile(self.path / name)
         chunks = _chunks(file.descriptor, offset, file.size, file.name, keep=file)
-        return OneBody(chunks, offset, file.close)
+        return OneBody(chunks, offset, file.close, file.size)
 
     def reader(self, name: str) -> ReadAt:
         """Return what reads a file at any place (see `Source`)."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from updog.errors import UnreachableError
-from updog.httpanswer import next_address, retry_after, shown, start, validator
+from updog.httpanswer import next_address, retry_after, shown, start, total, validator
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
@@ -91,3 +91,20 @@ def test_a_redirect_may_go_from_http_to_https_and_not_back() -> None:
 
 def test_addresses_are_shown_without_secrets() -> None:
     assert shown("https://me:pw@a:1/b?seed=7#x") == "https://a:1/b"
+
+
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        (Head(200, Content_Length="7"), 7),
+        (Head(200), None),
+        (Head(200, Content_Length="-7"), None),
+        (Head(200, Content_Length="\u0667"), None),
+        (Head(200, Content_Length="9" * 5000), None),
+        (Head(206, Content_Length="3", Content_Range="bytes 4-6/7"), 7),
+        (Head(206, Content_Length="3", Content_Range="bytes 4-6/*"), None),
+        (Head(206, Content_Length="3"), None),
+    ],
+)
+def test_the_length_of_the_whole_file_is_known_beforehand(head: Head, length: int | None) -> None:
+    assert total(head) == length

@@ -64,6 +64,30 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "migrations", tmp_path / "metadata"
 
 
+class TestLengthToldBeforehand:
+    def test_a_file_that_cannot_be_the_right_one_is_not_begun(
+        self, repo: FakeRepository, session: Session
+    ) -> None:
+        repo.faults.totals[path_of("image")] = len(DATA) - 1
+        with pytest.raises(TargetMismatch, match=f"image has {len(DATA) - 1} bytes, but"):
+            session.stream(session.target("image"))
+
+    def test_the_right_one_is_streamed(self, repo: FakeRepository, session: Session) -> None:
+        repo.faults.totals[path_of("image")] = len(DATA)
+        assert streamed(session) == DATA
+        with session.stream(session.target("image"), offset=9) as body:
+            assert body.total == len(DATA)
+
+    def test_a_file_that_changed_while_it_broke_off_is_refused(
+        self, repo: FakeRepository, session: Session
+    ) -> None:
+        repo.faults.cuts[path_of("image")] = [100]
+        with session.stream(session.target("image")) as body:
+            repo.faults.totals[path_of("image")] = 7
+            with pytest.raises(TargetMismatch):
+                b"".join(body)
+
+
 def test_the_fake_is_a_fetcher(repo: FakeRepository) -> None:
     fetcher: Fetcher = repo
     assert fetcher
