@@ -17,6 +17,7 @@ from repo_tools.commandline import (
     release_flags,
     version,
 )
+from repo_tools.fleet import command as fleet
 from repo_tools.planning import command as planning
 from repo_tools.publishing import command as publishing
 from repo_tools.release import command as release
@@ -171,4 +172,5 @@ FEATURES: tuple[Callable[[Commands], None], ...] = (
     planning.add,
     rollout.add,
     validate.add,
+    fleet.add,
 )

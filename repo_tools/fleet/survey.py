@@ -100,13 +100,9 @@ def _values(database: Database, name: str, kind: type[T]) -> tuple[T, ...]:
 
 def _row(row: tuple[object, ...]) -> tuple[Any, ...]:
     """Times in the database are UTC without saying so."""
-    return tuple(
-        each.replace(tzinfo=UTC) if isinstance(each, datetime) else each for each in row
-    )
+    return tuple(each.replace(tzinfo=UTC) if isinstance(each, datetime) else each for each in row)
 
 
 def _lost(row: tuple[Any, ...]) -> LostHost:
     ip, _host_seed, seed, state, *rest = row
     return LostHost(ip, seed, State(state), *rest)
-
-
