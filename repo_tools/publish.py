@@ -5,14 +5,14 @@ The order itself stands in `repo_tools.publishrun`; where the files go, in `repo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from repo_tools import root
 from repo_tools.draft import Edition
-from repo_tools.errors import RootError
-from repo_tools.publishrun import Release, Report, Run
+from repo_tools.errors import PublishedError, RootError
+from repo_tools.publishrun import Release, Report, Run, Signed
 from repo_tools.repository import Repository
 from repo_tools.stores.opening import open_store
 from repo_tools.stores.place import Lifetimes, read_place
@@ -82,15 +82,37 @@ def refresh(
             waits to be published; None: none.
 
     Raises:
-        PublishedError: what is published is damaged or not signed by us; it is left as it is.
+        PublishedError: what is published is damaged or not signed by us; it is left as it is, and
+            the other editions have been signed again.
         PublisherBusy: another publisher or editor is at work.
         RootError: the root history is broken or its newest version has expired.
         KeyFileError: too few keys to sign; nothing was written.
     """
     with running(repository, now, lifetimes, report, store) as run:
         chosen = tuple(editions) if editions is not None else repository.select()
-        due = [edition for edition in chosen if _is_due(run, edition, if_within)]
-        return run.put_out([run.sign(edition, run.published(edition)) for edition in due])
+        signed: list[Signed] = []
+        faults: list[PublishedError] = []
+        for edition in _known(run, chosen):
+            # One edition in trouble must not let all others expire.
+            try:
+                if _is_due(run, edition, if_within):
+                    signed.append(run.sign(edition, run.published(edition)))
+            except PublishedError as fault:
+                faults.append(fault)
+        released = run.put_out(signed)
+        if faults:
+            raise PublishedError("\n".join(map(str, faults)), hint=faults[0].hint)
+        return released
+
+
+def _known(run: Run, editions: Sequence[Edition]) -> Sequence[Edition]:
+    """Leave out what is only drafted yet, unless that is all there is."""
+    known = [edition for edition in editions if run.was_published(edition)]
+    if known:
+        for edition in editions:
+            if edition not in known:
+                run.report(f"{edition} is not published yet; left out.")
+    return known or editions
 
 
 def _is_due(run: Run, edition: Edition, if_within: timedelta | None) -> bool:

@@ -112,6 +112,12 @@ class Run:
                 )
         return items
 
+    def was_published(self, edition: Edition) -> bool:
+        """Whether there is, or ought to be, something that clients of an edition are led to."""
+        if self.repository.draft(edition).last_version():
+            return True
+        return TIMESTAMP in self.store.sizes(folder_of(edition))
+
     def news(self, edition: Edition) -> bool:
         """Whether there is a root that this edition has not published yet."""
         there = self.store.sizes(folder_of(edition))

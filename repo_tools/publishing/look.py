@@ -18,12 +18,13 @@ from tuf.api.metadata import Metadata, Root
 from repo_tools import released, root
 from repo_tools.errors import PublishedError
 from repo_tools.publishing.expiry import Expiry, Sight
+from repo_tools.publishrun import folder_of
 from repo_tools.released import Read
 from repo_tools.repository import Repository
 from repo_tools.root import SignedRoot
 from repo_tools.stores.opening import open_store
 from repo_tools.stores.place import read_place
-from updog.errors import DataError, NotThere
+from updog.errors import DataError, NotThere, UsageError
 from updog.fetch import Fetcher, FetchSettings, HttpFetcher
 
 _LIMIT = 64 << 20
@@ -110,7 +111,7 @@ def editions(where: str, first_root: Path | None, fetcher: Fetcher | None = None
 
     Raises:
         NotARepository: the folder holds none.
-        UsageError: nothing was drafted there yet.
+        UsageError: nothing is published there yet.
         OSError: ``first_root`` cannot be read.
     """
     data = first_root.read_bytes() if first_root else None
@@ -120,10 +121,14 @@ def editions(where: str, first_root: Path | None, fetcher: Fetcher | None = None
     repository = Repository.open(Path(where))
     store = open_store(read_place(repository.folder), repository.published)
     start = data or root.history(repository.roots)[0].data
-    return [
-        Edge(store.read, f"{edition.variant}/{edition.arch}", start)
+    found = [
+        Edge(store.read, folder_of(edition), start)
         for edition in repository.select()
+        if repository.draft(edition).last_version() or store.sizes(folder_of(edition))
     ]
+    if not found:
+        raise UsageError(f"{store.where}: nothing is published yet.")
+    return found
 
 
 def _version(data: bytes) -> int:

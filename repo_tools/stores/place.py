@@ -91,6 +91,9 @@ def read_place(folder: Path) -> Place:
     except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from error
     checked: dict[str, Any] = _checked(said, _READERS, str(path))
+    if "to" in checked and "://" not in checked["to"]:
+        # A timer runs wherever it likes: a folder is meant as seen from the file.
+        checked["to"] = str(folder / checked["to"])
     return replace(Place(), **checked)
 
 

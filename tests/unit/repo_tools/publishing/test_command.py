@@ -12,6 +12,7 @@ import pytest
 
 from repo_tools import root
 from repo_tools.cli import main
+from repo_tools.draft import Edition
 from repo_tools.publish import Lifetimes, publish
 from repo_tools.repository import Repository
 from repo_tools.serve import serving
@@ -20,6 +21,7 @@ from tests.fakes.repositories import EDITION, add_version, allow_step, make_imag
 from tests.fakes.repositories import published_repository as make
 from updog.clock import SystemClock
 
+OTHER = Edition("edge", "aarch64")
 NAMES = ("--variant", "edge", "--arch", "x86_64")
 Capture = pytest.CaptureFixture[str]
 
@@ -163,6 +165,34 @@ def test_refresh_only_renews_expiries(repository: Repository) -> None:
         for version in (1, 2)
     )
     assert old == new
+
+
+def test_refresh_renews_the_others_when_one_is_damaged(
+    repository: Repository, now: datetime, capsys: Capture
+) -> None:
+    add_version(repository, "1.1.0", edition=OTHER)
+    publish(repository, now=now)
+    (repository.published / "edge/aarch64/timestamp.json").write_text("{}")
+    capsys.readouterr()
+    assert main(["refresh", str(repository.folder)]) == 65
+    assert "edge/aarch64/timestamp.json cannot be used" in capsys.readouterr().err
+    assert (repository.published / "edge/x86_64/3.targets.json").is_file()
+
+
+def test_a_new_variant_in_the_draft_does_not_stop_the_timer(
+    repository: Repository, capsys: Capture
+) -> None:
+    add_version(repository, "1.1.0", edition=OTHER)
+    capsys.readouterr()
+    assert main(["refresh", str(repository.folder)]) == 0
+    assert "edge aarch64 is not published yet; left out." in capsys.readouterr().err
+    assert main(["check-expirations", str(repository.folder)]) == 0
+
+
+def test_a_monitor_of_nothing_is_told_so(repository: Repository) -> None:
+    (repository.folder / "publish.toml").write_text('to = "elsewhere"\n')
+    (repository.draft(EDITION).folder / "last-version").unlink()
+    assert main(["check-expirations", str(repository.folder)]) == 64
 
 
 def test_a_monitor_is_content(repository: Repository, url: str, capsys: Capture) -> None:

@@ -42,6 +42,11 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("../site", "{}/../site"), ("/srv/www", "/srv/www")])
+def test_a_folder_is_meant_as_seen_from_the_file(tmp_path: Path, typed: str, meant: str) -> None:
+    assert said(tmp_path, f'to = "{typed}"').to == meant.format(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
