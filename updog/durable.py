@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,14 +14,24 @@ Sync: TypeAlias = Callable[[int], None]
 
 
 def write_durably(path: Path, content: bytes, sync: Sync = os.fsync) -> None:
-    """Replace `path` with `content` and return when that is on stable storage.
+    """Replace `path` with `content` and return when that is on stable storage; see `write_pieces`.
+
+    Raises:
+        StorageError: the file system refused.
+        PermissionDenied: this user may not write there.
+    """
+    write_pieces(path, (content,), sync)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], sync: Sync = os.fsync) -> None:
+    """Replace `path` and return when the new content is on stable storage.
 
     The folder is made if it is missing. Temporary file, fsync, rename, fsync of the folder: the
     rename must not reach the disk before the bytes it names.
 
     Args:
         path: the file.
-        content: all of it.
+        pieces: all of the content, in order.
         sync: how a file or folder gets to stable storage.
 
     Raises:
@@ -32,7 +42,7 @@ def write_durably(path: Path, content: bytes, sync: Sync = os.fsync) -> None:
     try:
         make_folder(path.parent, sync)
         with draft.open("wb") as file:
-            file.write(content)
+            file.writelines(pieces)
             file.flush()
             sync(file.fileno())
         draft.replace(path)

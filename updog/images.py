@@ -9,12 +9,13 @@ from functools import partial
 from updog import blockmap
 from updog.blockmap import BlockMap
 from updog.deltaformat import target_name
-from updog.errors import Expired, TrustError, UpdogError
+from updog.errors import Expired, NotThere, TargetMismatch, TrustError, UpdogError
 from updog.install import Image, ImageSet
 from updog.manifest import Images
 from updog.pipeline.delta import Delta
 from updog.pipeline.facts import Signed
 from updog.pipeline.formats import Format
+from updog.pipeline.scratch import receive_map
 from updog.session import Session
 from updog.tuffiles import Target
 
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 
 HEX_SHA256 = 64
 _FORMATS = {one.value: one for one in Format}
-LARGEST_MAP = blockmap.limit_for(blockmap.MAX_RAW)
 
 
 def image_set(session: Session, names: Images, base: str | None = None) -> ImageSet:
@@ -74,14 +74,17 @@ def _blockmap(session: Session, image: Target, raw_length: int | None) -> BlockM
     found = session.find(image.name + blockmap.SUFFIX)
     if found is None:
         return None
-    most = LARGEST_MAP if raw_length is None else blockmap.limit_for(raw_length)
-    try:
-        return blockmap.parse(session.read(found, max_bytes=most), found.name)
-    except Expired:
-        raise
-    except UpdogError as error:
-        log.warning("%s; %s is fetched without its map.", error, image.name)
-        return None
+    signed = Signed(found.name, found.length, found.hashes)
+    while True:
+        try:
+            return receive_map(signed, _chunks(session, found), raw_length)
+        except Expired:
+            raise
+        except UpdogError as error:
+            if isinstance(error, TargetMismatch | NotThere) and session.elsewhere(error):
+                continue
+            log.warning("%s; %s is fetched without its map.", error, image.name)
+            return None
 
 
 def _delta(session: Session, image: Target, base: str | None) -> Delta | None:

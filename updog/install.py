@@ -15,7 +15,7 @@ from partitions.bootcontrol import BootControl
 from partitions.bootstatus import SetExtents
 from updog.blockmap import BlockMap
 from updog.errors import CutShort, TargetMismatch, UnconfirmedBoot
-from updog.moving import Progress, silent
+from updog.moving import UNWATCHED, Watch
 from updog.pipeline.delta import Delta
 from updog.pipeline.engine import Offer
 from updog.pipeline.facts import Signed
@@ -110,7 +110,7 @@ def stage(
     *,
     tries: int,
     force: bool = False,
-    progress: Progress = silent,
+    watch: Watch = UNWATCHED,
     ledger: Ledger = NO_LEDGER,
 ) -> tuple[Receipt, ...]:
     """Write an update to the inactive set and mark it valid; the bootloader does not choose it yet.
@@ -130,7 +130,7 @@ def stage(
     beside = Beside.of(control.active_set(), ledger)
     # Each image is compared, flushed and read back before the next one begins.
     receipts = tuple(
-        write(offer, place, open_device, progress, base)
+        write(offer, place, open_device, watch, base)
         for offer, (_, place), base in zip(offers, placed, beside, strict=True)
     )
     # All three are on the medium and proven: only now may the set be a candidate again.

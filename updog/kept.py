@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from updog.blockmap import HASH_LENGTH, MAX_RAW, blocks_in
-from updog.durable import read_small, remove_durably, write_durably
+from updog.durable import remove_durably, write_pieces
 from updog.errors import UpdogError
-from updog.pipeline.columns import Slices
+from updog.pipeline.columns import WINDOW, Slices, windows
+from updog.pipeline.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +35,21 @@ def remember(folder: Path, slot: str, role: str, hashes: Slices) -> None:
         StorageError: the file system refused.
         PermissionDenied: this user may not write there.
     """
-    write_durably(_path(folder, slot, role), bytes(hashes[: len(hashes)]))
+    write_pieces(_path(folder, slot, role), windows(hashes))
 
 
-def recall(folder: Path, slot: str, role: str) -> memoryview | None:
+def recall(folder: Path, slot: str, role: str) -> Slices | None:
     """Return the hashes of a partition, or None where there are none that can be read."""
+    kept = Scratch()
     try:
-        found = read_small(_path(folder, slot, role), _LIMIT)
-    except UpdogError as error:
+        with _path(folder, slot, role).open("rb") as file:
+            while (piece := file.read(WINDOW)) and len(kept) <= _LIMIT:
+                kept.append(piece)
+    except (OSError, UpdogError) as error:
         log.debug("kept hashes are not used: %s", error)
         return None
-    if found is None or len(found) % HASH_LENGTH:
-        return None
-    return memoryview(found)
+    # A copy: the next update may replace the file while this one reads from it.
+    return kept if len(kept) <= _LIMIT and len(kept) % HASH_LENGTH == 0 else None
 
 
 def forget(folder: Path, slot: str) -> None:

@@ -1,4 +1,4 @@
-"""How far the transfer of one target is: the value that everybody who shows progress gets. PURE."""
+"""How far the transfer of one target is: the value that everybody who shows progress gets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from updog.pipeline.cancel import Cancel
 
 
 class Phase(StrEnum):
@@ -53,3 +55,19 @@ Progress: TypeAlias = Callable[[Moving], None]
 
 def silent(_moving: Moving) -> None:
     """A `Progress` that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on while an installation works, and may end it.
+
+    Attributes:
+        progress: told how far each target is.
+        cancel: ends the work when it is given; None where nobody can.
+    """
+
+    progress: Progress = silent
+    cancel: Cancel | None = None
+
+
+UNWATCHED = Watch()

@@ -25,7 +25,8 @@ from updog.images import image_set
 from updog.install import ImageSet, Receipt
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
-from updog.moving import Progress, silent
+from updog.moving import Progress, Watch, silent
+from updog.pipeline.cancel import Cancel
 from updog.pipeline.columns import Slices
 from updog.select import Chosen, Declined, Host, Verdict
 from updog.session import Session
@@ -88,6 +89,7 @@ class Environment:
         clock: for what takes long (`updog.session`); None where time stands still.
         starting: told which update is about to be installed.
         progress: told how far the images are.
+        cancel: ends an installation when it is given.
     """
 
     settings: Settings
@@ -100,6 +102,7 @@ class Environment:
     clock: Clock | None = None
     starting: Callable[[Update], None] = unwatched
     progress: Progress = silent
+    cancel: Cancel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +289,7 @@ def _write_images(
                 env.open_device,
                 tries=env.settings.boot.tries,
                 force=force,
-                progress=env.progress,
+                watch=Watch(env.progress, env.cancel),
                 ledger=_Kept(env),
             )
         except TargetMismatch as error:

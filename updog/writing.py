@@ -16,7 +16,7 @@ from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
 from partitions.bootstatus import SetExtents
 from partitions.device import Device
 from partitions.errors import DeviceError
-from updog.moving import Moving, Phase, Progress
+from updog.moving import Moving, Phase, Progress, Watch
 from updog.pipeline import engine
 from updog.pipeline.adaptive import Base
 from updog.pipeline.buffers import PIECE, aligned, round_up
@@ -109,7 +109,7 @@ def write(
     offer: Offer,
     place: Extent,
     open_device: DeviceOpener,
-    progress: Progress,
+    watch: Watch,
     beside: Beside | None = None,
 ) -> Receipt:
     """Write one image to its partition and prove that it is there (formats 8, D6).
@@ -117,22 +117,26 @@ def write(
     Raises:
         TargetMismatch: length, hash or frame are not what was signed.
         DeviceError: the partition failed, or gave back other bytes than were written.
+        Cancelled: by whoever watches.
         UpdogError: a transfer failed.
     """
-    watch = _Watch(offer, progress)
+    teller = _Teller(offer, watch.progress)
     with (
         open_device(place, Access.WRITE) as device,
         open_medium(device, place, Access.WRITE) as medium,
         opened_beside(beside if has_parts(offer) else None, device, open_device) as opened,
     ):
-        watch.say(Phase.SURVEY)
+        teller.say(Phase.SURVEY)
         base, ways = _ways(offer, medium, opened)
         turn = _changed(offer)
-        done = engine.install(offer, medium, base, ways, report=watch.moved, changed=turn)
+        told = teller.moved
+        done = engine.install(
+            offer, medium, base, ways, report=told, changed=turn, cancel=watch.cancel
+        )
         clear_tail(device, medium, done.raw_length)
         # What was cleared has to be on the disk before the set may be marked valid.
         device.flush()
-    watch.say(Phase.DONE)
+    teller.say(Phase.DONE)
     hashes = offer.blockmap.hashes if offer.blockmap is not None else None
     return _receipt(done, place, hashes)
 
@@ -249,7 +253,7 @@ def _changed(offer: Offer) -> Callable[[Way, str], None]:
     return tell
 
 
-class _Watch:
+class _Teller:
     """Turns what the pipeline counts into what people are told."""
 
     def __init__(self, offer: Offer, progress: Progress) -> None:

@@ -19,7 +19,7 @@ from partitions.bootstatus import BootStatus
 from partitions.layout import Slot
 from updog.crashtest.machine import Agent, gpt_control
 from updog.install import ImageSet, refuse_misfits, refuse_unconfirmed, stage, write
-from updog.moving import silent
+from updog.moving import UNWATCHED
 
 
 class Fault(Enum):
@@ -78,10 +78,10 @@ def _stage_with_early_mark(
     control.clear_inactive()
     *first, last = placed
     for image, place in first:
-        write(image.offer(), place, open_device, silent)
+        write(image.offer(), place, open_device, UNWATCHED)
     control.mark_inactive_valid(tries)
     image, place = last
-    return write(image.offer(), place, open_device, silent)
+    return write(image.offer(), place, open_device, UNWATCHED)
 
 
 def _clear_not_flushed() -> Agent:

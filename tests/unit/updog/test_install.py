@@ -28,6 +28,7 @@ from tests.fakes.two_sets import (
 from updog import install
 from updog.errors import CutShort, NotThere, TargetMismatch, UnconfirmedBoot, UpdogError
 from updog.install import Image, ImageSet, Receipt
+from updog.moving import Watch
 
 CLEARED = {Slot.A: BootFlags(2, 0, successful=True), Slot.B: BootFlags()}
 STAGED = {Slot.A: BootFlags(1, 0, successful=True), Slot.B: BootFlags(0, 1)}
@@ -94,7 +95,7 @@ def test_progress_counts_the_bytes_of_each_image_up_to_all_of_them() -> None:
         machine.control,
         machine.opener,
         tries=1,
-        progress=lambda at: seen.setdefault(at.name, []).append((at.done, at.total)),
+        watch=Watch(lambda at: seen.setdefault(at.name, []).append((at.done, at.total))),
     )
     for image in images.values():
         steps = seen[image.name]
