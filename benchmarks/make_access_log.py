@@ -1,11 +1,11 @@
 """Access logs of a made-up fleet in the middle of a rollout.
 
-    python benchmarks/make_access_log.py LOG [--lines N] [--hosts N] [--format combined|cloudfront|s3]
+    python -m benchmarks.make_access_log LOG [--lines N] [--hosts N] [--format NAME]
 
-The same seed gives the same bytes. Every host asks for the metadata four times a day; when its turn
+The same flags give the same bytes. Every host asks for the metadata four times a day; when its turn
 in the waves of the shipped policy `default` has come, it fetches three images, and after that most
-hosts report the new release, some go on with the old one and some are never heard again. A few lines
-are damaged, and a few are from strangers who try what strangers try.
+hosts report the new release, some go on with the old one and some are never heard again. A few
+lines are damaged, and a few are from strangers who try what strangers try.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 from random import Random
 from typing import TextIO
 
+from updog.manifest import Images, Manifest, Update, dump
+from updog.version import Version
 from waves.policy import to_schedule
 from waves.schedule import Schedule
 from waves.shipped import read_shipped
@@ -139,14 +141,25 @@ def lines(count: int, hosts: int, line: Line, seed: int = 1) -> Iterator[str]:
 
 def write(path: Path, count: int, hosts: int, form: str) -> None:
     """Write a log; a name that ends in ``.gz`` is compressed."""
-    opener: Callable[[], TextIO] = lambda: (  # noqa: E731 - one of two
-        gzip.open(path, "wt", compresslevel=1) if path.suffix == ".gz" else path.open("w")
-    )
-    with opener() as file:
+    with _opened(path) as file:
         if form == "cloudfront":
             file.write(CLOUDFRONT_HEAD)
         for each in lines(count, hosts, FORMATS[form]):
             file.write(f"{each}\n")
+
+
+def manifest() -> bytes:
+    """The manifest whose release the fleet takes: the plan of the log."""
+    schedule = to_schedule(read_shipped("default"), BEGIN)
+    images = Images(*(name for name, _ in IMAGES))
+    new = Version.parse(NEW)
+    return dump(Manifest((Update("edge", "x86_64", new, new, schedule, images),), {}))
+
+
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "wt", compresslevel=1)
+    return path.open("w", encoding="ascii")
 
 
 def main() -> int:

@@ -122,7 +122,8 @@ def _bar(
     upper, lower = _y(below + value, top), _y(below, top)
     width, height = _number(float(right) - float(left)), _number(float(lower) - float(upper))
     return (
-        f'<rect class="c{number % COLOURS}" x="{left}" width="{width}" y="{upper}" height="{height}">'
+        f'<rect class="c{number % COLOURS}" x="{left}" width="{width}"'
+        f' y="{upper}" height="{height}">'
         f"<title>{escape(hint)}</title></rect>"
     )
 
