@@ -418,11 +418,19 @@ def test_a_missing_image_is_the_target(world: World) -> None:
 
 
 def test_an_image_from_the_future_is_the_clock(world: World) -> None:
-    later = (datetime.now(UTC) + 40 * DAY).timestamp()
+    later = (datetime.now(UTC) + DAY).timestamp()
     os.utime(world.machine.home / "root.json", (later, later))
     code, found = doctor(world)
     assert (code, failures(found)) == (78, ["clock"])
-    assert any("was made 39 days later" in check["said"] for check in found)
+    assert any("before this image was built" in check["said"] for check in found)
+
+
+def test_metadata_is_judged_by_the_time_that_a_run_would_take(world: World) -> None:
+    later = (datetime.now(UTC) + 40 * DAY).timestamp()
+    os.utime(world.machine.home / "root.json", (later, later))
+    update = world.machine.updog("check-update")
+    assert (update.returncode, "expired" in update.stderr) == (65, True)
+    assert failures(doctor(world)[1]) == ["clock", "tuf"]
 
 
 def test_one_damaged_copy_of_the_table_is_a_warning(world: World) -> None:

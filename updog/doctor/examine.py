@@ -11,6 +11,7 @@ from updog.doctor import clockcheck, files, machine
 from updog.doctor.check import Check, failed_by, ok, warn
 from updog.errors import InternalError, StorageError, UpdogError
 from updog.settings import Settings
+from updog.timeofrun import time_of_run
 
 
 def examine(config: Path, now: datetime, open_device: DeviceOpener) -> Iterator[Check]:
@@ -58,7 +59,8 @@ def _servers(settings: Settings, now: datetime) -> Iterator[Check]:
         yield warn("tuf", "the repository was not asked, because no server can be reached")
         yield from repository.kept(settings.paths.tuf_dir)
         return
-    yield from repository.repository(settings, now)
+    # Metadata is judged by the time that a run would take.
+    yield from repository.repository(settings, time_of_run(now, settings.paths).now)
 
 
 def _guarded(look: Iterator[Check]) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,6 @@ import pytest
 from tests.fakes.clock import NOW
 from updog.doctor.check import Verdict
 from updog.doctor.clockcheck import (
-    TOLERANCE,
     against_image,
     against_server,
     against_state,
@@ -17,6 +17,8 @@ from updog.doctor.clockcheck import (
     synchronised,
 )
 from updog.settings import Paths
+from updog.timeofrun import time_of_run
+from waves.duration import format_moment
 
 MINUTE = timedelta(minutes=1)
 
@@ -27,6 +29,8 @@ def paths(tmp_path: Path) -> Paths:
         state_dir=tmp_path, trusted_root=tmp_path / "root.json", os_release=tmp_path / "release"
     )
     made.tuf_dir.mkdir()
+    expires = format_moment(NOW + timedelta(days=300))
+    made.trusted_root.write_text(json.dumps({"signed": {"expires": expires}}))
     for path in (made.trusted_root, made.os_release, made.tuf_dir / "timestamp.json"):
         path.touch()
         os.utime(path, (NOW.timestamp(), NOW.timestamp()))
@@ -35,10 +39,25 @@ def paths(tmp_path: Path) -> Paths:
 
 @pytest.mark.parametrize(
     ("behind", "verdict"),
-    [(-MINUTE, Verdict.OK), (TOLERANCE, Verdict.OK), (TOLERANCE + MINUTE, Verdict.FAIL)],
+    [(-MINUTE, Verdict.OK), (timedelta(0), Verdict.OK), (MINUTE, Verdict.FAIL)],
 )
 def test_a_clock_behind_the_image_fails(paths: Paths, behind: timedelta, verdict: Verdict) -> None:
     assert against_image(NOW - behind, paths).verdict is verdict
+
+
+def test_the_clock_is_judged_as_a_run_judges_it(paths: Paths) -> None:
+    check = against_image(NOW - MINUTE, paths)
+    assert check.said == time_of_run(NOW - MINUTE, paths).sentence
+
+
+def test_an_image_that_claims_to_be_younger_than_its_root_lasts_tells_nothing(
+    paths: Paths,
+) -> None:
+    late = (NOW + timedelta(days=301)).timestamp()
+    os.utime(paths.os_release, (late, late))
+    check = against_image(NOW, paths)
+    assert check.verdict is Verdict.OK
+    assert "nothing tells when the image was built" in check.said
 
 
 def test_a_clock_behind_its_own_earlier_runs_is_a_warning(paths: Paths) -> None:
