@@ -130,6 +130,7 @@ class Mirrors:
         if not all(base.startswith("http") for base in row.bases):
             return None
         from updog.pipeline.httpranges import HttpRanges  # noqa: PLC0415 - start-up: images only
+        from updog.watchedanswer import WatchedAnswer  # noqa: PLC0415 - the same
 
         row.mixed = False
 
@@ -140,8 +141,8 @@ class Mirrors:
                 row, lambda base: once.ask(base + rest, wanted), lambda: list(bases)
             )
             row.mixed = row.mixed or before not in {"", row.latest}
-            row.origin[rest] = row.latest
-            return answer
+            row.origin[rest] = base = row.latest
+            return WatchedAnswer(answer, lambda: self._broke(row, base))
 
         # One of several servers at a time, or nobody could tell whose bytes were wrong.
         row.origin.pop(rest, None)
@@ -220,10 +221,13 @@ class Mirrors:
         try:
             yield from body
         except CutShort:
-            # The rest may come faster from another one.
-            if base in row.bases:
-                self._behind(row, base)
+            self._broke(row, base)
             raise
+
+    def _broke(self, row: _Row, base: str) -> None:
+        """A transfer broke off; the rest may come faster from another server."""
+        if base in row.bases:
+            self._behind(row, base)
 
 
 def _one_at_a_time(ask: Callable[[str], Answer]) -> Callable[[str], Answer]:

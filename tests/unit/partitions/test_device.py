@@ -292,3 +292,21 @@ def test_every_system_error_becomes_one_of_ours(number: int, kind: type[DeviceEr
 
 def test_an_error_without_a_number_keeps_its_words() -> None:
     assert "odd" in str(device_error(OSError("odd"), Path("x"), "read from"))
+
+
+def test_a_window_of_an_open_file_needs_no_second_lock(image: Path) -> None:
+    with open_device(Extent(image, 4096, 4096), Access.WRITE) as held:
+        with pytest.raises(DeviceBusy):
+            open_device(Extent(image, 0, 4096), Access.READ, patience=AT_ONCE)
+        with held.window(Extent(image, 0, 4096)) as window:
+            assert window.pread(0, 4) == bytes([0, 1, 2, 3])
+            with pytest.raises(DeviceReadOnly):
+                window.pwrite(0, b"x")
+
+
+def test_a_window_of_an_open_file_cannot_reach_behind_its_end(image: Path) -> None:
+    with (
+        open_device(Extent(image), Access.READ) as held,
+        pytest.raises(DeviceTooSmall),
+    ):
+        held.window(Extent(image, SIZE, 1))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import timedelta
+from pathlib import Path
 
 from tests.fakes.clock import FakeClock
 from updog.moving import Moving, Phase
-from updog.progress import ProgressLine, line_for, shortened
+from updog.progress import JsonLines, ProgressLine, StatusFile, line_for, shortened, together
 
 SECOND = timedelta(seconds=1)
 
@@ -69,3 +71,47 @@ def test_a_line_never_wraps() -> None:
 def test_a_short_line_stays_whole() -> None:
     assert shortened("abc", 3) == "abc"
     assert shortened("abcd", 3) == "…cd"
+
+
+def test_json_lines_tell_bytes_rate_and_the_time_left() -> None:
+    out, clock = io.StringIO(), FakeClock()
+    tell = JsonLines(out, clock)
+    tell(at("root.lz4", 0, 4_000_000))
+    clock.advance(SECOND)
+    tell(at("root.lz4", 1_000_000, 4_000_000))
+    last = json.loads(out.getvalue().splitlines()[-1])
+    assert (last["done"], last["total"], last["percent"]) == (1_000_000, 4_000_000, 25)
+    assert (last["rate"], last["seconds_left"]) == (1_000_000, 3)
+
+
+def test_a_change_of_phase_is_told_at_once() -> None:
+    out = io.StringIO()
+    tell = JsonLines(out, FakeClock())
+    for phase in Phase:
+        tell(at("root.lz4", 1, 4, phase))
+    told = [json.loads(line)["phase"] for line in out.getvalue().splitlines()]
+    assert told == ["survey", "transfer", "verify", "done"]
+
+
+def test_the_file_is_always_whole(tmp_path: Path) -> None:
+    clock, path = FakeClock(), tmp_path / "progress.json"
+    tell = StatusFile(path, clock)
+    for done in range(0, 101, 10):
+        tell(at("root.lz4", done, 100))
+        assert json.loads(path.read_text())["target"] == "root.lz4"
+        clock.advance(SECOND)
+    assert json.loads(path.read_text())["phase"] == "done"
+    assert [one.name for one in tmp_path.iterdir()] == ["progress.json"]
+
+
+def test_a_file_that_cannot_be_written_ends_the_telling_alone(tmp_path: Path) -> None:
+    tell = StatusFile(tmp_path / "gone" / "progress.json", FakeClock())
+    tell(at("root.lz4", 1, 2))
+    tell(at("root.lz4", 2, 2))
+
+
+def test_all_who_watch_are_told() -> None:
+    seen: list[tuple[int, Moving]] = []
+    tell = together([lambda one: seen.append((1, one)), lambda one: seen.append((2, one))])
+    tell(at("x", 1, 2))
+    assert [number for number, _ in seen] == [1, 2]
