@@ -90,9 +90,29 @@ def check_whole(log: LogFile) -> None:
     Raises:
         DataError: it is cut or damaged.
     """
-    with log.path.open("rb") as file, _opened(file, log.packing) as plain:
+    with log.path.open("rb") as file:
+        if log.packing is Packing.ZSTD:
+            _check_frames(log.path, file)
+            return
+        plain = _opened(file, log.packing)
         while _read(log.path, plain):
             pass
+
+
+def _check_frames(path: Path, file: BinaryIO) -> None:
+    """Decode every frame; readers of streams take the end of a file for the end of a frame."""
+    frame = None
+    while block := file.read(SAMPLE):
+        while block:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            try:
+                frame.decompress(block)
+            except zstandard.ZstdError as error:
+                raise _damaged(path, error) from error
+            block = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if frame is not None:
+        raise _damaged(path, "its last frame has no end")
 
 
 def _packing(file: BinaryIO) -> Packing:
@@ -120,7 +140,11 @@ def _read(path: Path, plain: BinaryIO) -> bytes:
     try:
         return plain.read(SAMPLE)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-        raise DataError(
-            f"{path} is cut or damaged: {error}.",
-            hint="Leave it out; what a server still writes can be read once it has been rotated.",
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, why: object) -> DataError:
+    return DataError(
+        f"{path} is cut or damaged: {why}.",
+        hint="Leave it out; what a server still writes can be read once it has been rotated.",
+    )
