@@ -32,6 +32,11 @@ class RunLock:
         self.path = path
         self._descriptor = -1
 
+    @property
+    def descriptor(self) -> int:
+        """What holds the lock, to be inherited by a process that works under it; -1 if not held."""
+        return self._descriptor
+
     def __enter__(self) -> Self:
         descriptor = self._open()
         try:
@@ -68,6 +73,31 @@ class RunLock:
             raise PermissionDenied(message, hint="Run as root.") from error
         except OSError as error:
             raise StorageError(f"{self.path} cannot be locked: {error.strerror}.") from error
+
+
+def is_held(path: Path) -> bool:
+    """Whether another run is at work; the answer may be old when it arrives.
+
+    Raises:
+        PermissionDenied: this user may not look.
+        StorageError: the file system refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    except PermissionError as error:
+        raise PermissionDenied(f"{path} may not be opened.", hint="Run as root.") from error
+    except OSError as error:
+        raise StorageError(f"{path} cannot be opened: {error.strerror}.") from error
+    try:
+        # Shared, so that two who look do not see each other; given back at once.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _holder(descriptor: int) -> str:

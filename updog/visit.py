@@ -53,6 +53,19 @@ class Wish:
     force: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at the repository told.
+
+    Attributes:
+        available: every update that this host could take now, highest first.
+        outcome: the one that it should take.
+    """
+
+    available: tuple[Update, ...]
+    outcome: Chosen | Declined
+
+
 class Visitor(Protocol):
     """The part of an `updog.update.Environment` that meets the repository."""
 
@@ -99,6 +112,20 @@ def available(env: Visitor, wish: Wish) -> tuple[Update, ...]:
     """
     with RunLock(env.settings.paths.lock):
         return select.applicable(_offered(env), env.host, policy(env, wish), env.now)
+
+
+def see(env: Visitor, wish: Wish) -> Seen:
+    """Both of them, from one look at the repository.
+
+    Raises:
+        UpdogError: as for `check`.
+    """
+    with RunLock(env.settings.paths.lock):
+        offered, rules = _offered(env), policy(env, wish)
+        return Seen(
+            select.applicable(offered, env.host, rules, env.now),
+            select.choose(offered, env.host, rules, env.now),
+        )
 
 
 def policy(env: Visitor, wish: Wish) -> Policy:

@@ -1,0 +1,152 @@
+"""Running the worker from the service's event loop: what it tells, how it ends, how it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+LINE_LIMIT = 32 << 20
+STDERR_LIMIT = 64 << 10
+PATIENCE = 5.0
+"""Seconds that a worker gets to end by itself after it was told to."""
+
+
+class Ended(NamedTuple):
+    """How a worker ended.
+
+    Attributes:
+        exit_status: 0, an exit code, or the number of the signal that ended it.
+        stderr: what it said, the end of it.
+        result: what it found out; empty where it did not get so far.
+    """
+
+    exit_status: int
+    stderr: str
+    result: Mapping[str, object]
+
+
+class Errand(NamedTuple):
+    """What a worker is to do.
+
+    Attributes:
+        words: the command and its flags.
+        config: the configuration file.
+        log_level: as on the command line.
+        lock: descriptor of the run lock, to be inherited; None where it takes the lock itself.
+    """
+
+    words: Sequence[str]
+    config: Path
+    log_level: str = "info"
+    lock: int | None = None
+
+
+class Job:
+    """One worker."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.cancelled = False
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, errand: Errand) -> Job:
+        """Start a worker.
+
+        Raises:
+            OSError: there can be no further process.
+        """
+        held = () if errand.lock is None else (errand.lock,)
+        process = await asyncio.create_subprocess_exec(
+            *command_line(errand),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=LINE_LIMIT,
+            pass_fds=held,
+            # Ctrl-C at a terminal is for the service; it ends its worker in order.
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def wait(self, progress: Callable[[Mapping[str, object]], None]) -> Ended:
+        """Wait until it has ended.
+
+        Args:
+            progress: told how far it is, as `updog.progress.as_tree` says it.
+        """
+        result, stderr = await asyncio.gather(self._results(progress), self._stderr())
+        code = await self._process.wait()
+        return Ended(abs(code), stderr, result)
+
+    async def end(self) -> None:
+        """Tell it to end, and end it where it does not."""
+        self.cancelled = True
+        self._signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(self._process.wait(), PATIENCE)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def _results(
+        self, progress: Callable[[Mapping[str, object]], None]
+    ) -> Mapping[str, object]:
+        assert self._process.stdout is not None
+        found: Mapping[str, object] = {}
+        async for line in self._process.stdout:
+            tree = _object(line)
+            if "result" in tree:
+                found = _mapping(tree["result"])
+            elif tree:
+                progress(tree)
+        return found
+
+    async def _stderr(self) -> str:
+        assert self._process.stderr is not None
+        kept = b""
+        while piece := await self._process.stderr.read(STDERR_LIMIT):
+            kept = (kept + piece)[-STDERR_LIMIT:]
+        return kept.decode(errors="replace")
+
+
+def command_line(errand: Errand) -> tuple[str, ...]:
+    """The words that start a worker."""
+    held = () if errand.lock is None else (f"--held={errand.lock}",)
+    return (
+        sys.executable,
+        "-P",  # nothing is imported from wherever the service was started
+        "-m",
+        "updog.service.worker",
+        f"--config={errand.config}",
+        f"--log-level={errand.log_level}",
+        f"--parent={os.getpid()}",
+        *held,
+        *errand.words,
+    )
+
+
+def _object(line: bytes) -> Mapping[str, object]:
+    try:
+        return _mapping(json.loads(line))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _mapping(said: object) -> Mapping[str, object]:
+    return said if isinstance(said, dict) else {}
