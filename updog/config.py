@@ -9,15 +9,16 @@ checked, so a drop-in can repair a bad one.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
 
 from partitions.slot import Slot
+from updog import config_agent, config_health, config_service
 from updog import config_values as values
+from updog.config_fragment import Fragment, Key
 from updog.errors import ConfigError, PermissionDenied
-from updog.settings import Boot, Download, Paths, Settings
+from updog.settings import Boot, Download, Mode, Paths, Settings
 from waves.seed import MAX_SEED
 
 DEFAULT_PATH = Path("/etc/updog.toml")
@@ -28,16 +29,6 @@ MAX_SECONDS = 24 * 3600.0
 MAX_FILE = 1 << 20
 MAX_NAME = 80
 MAX_FRESHNESS = timedelta(days=3650)
-
-T = TypeVar("T")
-
-
-class Key(NamedTuple, Generic[T]):
-    """One key of the configuration: its dotted name and the reader that checks its value."""
-
-    name: str
-    read: Callable[[object], T]
-
 
 METADATA_URL = Key("metadata_base_url", values.url)
 TARGETS_URL = Key("targets_base_url", values.url)
@@ -70,34 +61,13 @@ RATE_LIMIT = Key("download.rate_limit", values.whole(0, MAX_RATE))
 HEADERS = Key("download.headers", values.headers)
 SEND_HOST_INFO = Key("download.send_host_info", values.flag)
 
-KEYS = frozenset(key.name for key in list(globals().values()) if isinstance(key, Key))
+KEYS = frozenset(
+    key.name
+    for source in (globals(), vars(config_agent), vars(config_health), vars(config_service))
+    for key in list(source.values())
+    if isinstance(key, Key)
+)
 TABLES = frozenset(name.partition(".")[0] for name in KEYS if "." in name)
-
-
-class Fragment(NamedTuple):
-    """What was said: raw values by dotted key name, each with the file that said it."""
-
-    said: Mapping[str, tuple[object, Path]]
-
-    def under(self, newer: Fragment) -> Fragment:
-        """This fragment with `newer` laid over it, key by key."""
-        return Fragment({**self.said, **newer.said})
-
-    def get(self, key: Key[T], default: T) -> T:
-        """The checked value of `key`, or `default` where no file said anything.
-
-        Raises:
-            ConfigError: the value breaks the key's rule; names file and key.
-        """
-        if key.name not in self.said:
-            return default
-        value, source = self.said[key.name]
-        try:
-            return key.read(value)
-        except ValueError as error:
-            raise ConfigError(f"{source}: {key.name}: {error}") from error
-        except RecursionError as error:  # showing what is nested without end
-            raise ConfigError(f"{source}: {key.name} is nested too deeply.") from error
 
 
 def load(path: Path = DEFAULT_PATH, dropins: Path | None = None) -> Settings:
@@ -174,6 +144,11 @@ def to_settings(merged: Fragment) -> Settings:
         paths=_paths(merged),
         boot=_boot(merged),
         download=_download(merged),
+        mode=get(config_agent.MODE, Mode.AUTOMATIC),
+        soak=get(config_agent.SOAK, timedelta(0)),
+        schedule=config_agent.schedule(merged),
+        health=config_health.health(merged),
+        service=config_service.service(merged),
     )
 
 

@@ -52,6 +52,18 @@ def flag(value: object) -> bool:
     return value
 
 
+def one_of(*allowed: str) -> Callable[[object], str]:
+    """A reader of one of some words."""
+
+    def read(value: object) -> str:
+        said = text(value)
+        if said not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, not {said!r}")
+        return said
+
+    return read
+
+
 def whole(low: int, high: int) -> Callable[[object], int]:
     """A reader of whole numbers from `low` to `high`, both included."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from partitions.slot import Slot
 
 if TYPE_CHECKING:
+    from updog.agent.windows import Blackout, CronWindow, Every, Fires, Window
     from updog.version import Version
 
 
@@ -48,6 +50,21 @@ class Paths(NamedTuple):
         return self.state_dir / "stage.json"
 
     @property
+    def health(self) -> Path:
+        """Versions that failed here, and the update that waits to be judged."""
+        return self.state_dir / "health.json"
+
+    @property
+    def seen(self) -> Path:
+        """When each version was first offered to this host; only kept where there is a soak."""
+        return self.state_dir / "seen.json"
+
+    @property
+    def agent(self) -> Path:
+        """What the agent remembers between its runs."""
+        return self.state_dir / "agent.json"
+
+    @property
     def kept_hashes(self) -> Path:
         """What the blocks of both sets are, as far as that was told when they were written."""
         return self.state_dir / "blocks"
@@ -61,6 +78,27 @@ class Paths(NamedTuple):
     def progress(self) -> Path:
         """How far the run under way is, for whoever wants to look."""
         return self.state_dir / "progress.json"
+
+    @property
+    def service_record(self) -> Path:
+        """What the update service remembers (`updog.service.record`)."""
+        return self.state_dir / "service.json"
+
+
+class Service(NamedTuple):
+    """Who may speak to the update service, and where (formats 10.1).
+
+    Attributes:
+        socket: the Unix socket, where systemd does not bring one.
+        group: the group of the socket, by name or number; empty leaves it to the service's own.
+        read_groups: members may ask; none named: whoever can open the socket.
+        act_groups: members may ask and change; none named: whoever can open the socket.
+    """
+
+    socket: Path = Path("/run/api.sock")
+    group: str = ""
+    read_groups: tuple[str, ...] = ()
+    act_groups: tuple[str, ...] = ()
 
 
 class Boot(NamedTuple):
@@ -116,6 +154,84 @@ class Download(NamedTuple):
     send_host_info: bool = True
 
 
+class Mode(StrEnum):
+    """How far the agent goes on its own."""
+
+    AUTOMATIC = "automatic"
+    """It installs, and restarts the machine inside a window."""
+    STAGED = "staged"
+    """It writes and checks the other set; a person applies it and restarts."""
+    MANUAL = "manual"
+    """It only looks."""
+
+
+class Schedule(NamedTuple):
+    """When the agent does what (docs/schedule.md).
+
+    Attributes:
+        check: when to ask the repository; None for every four hours.
+        timezone: name of the zone of all its times.
+        jitter: what the fleet's questions are spread over.
+        windows: when the machine may restart; empty for any time.
+        blackouts: days without installing and restarting.
+        downloads_in_windows: whether installing keeps to the windows too.
+        backoff_min: wait after the first failure.
+        backoff_max: longest wait after failures.
+        daily_bytes: most bytes to fetch in a day; 0 for no limit.
+    """
+
+    check: Every | Fires | None = None
+    timezone: str = "UTC"
+    jitter: timedelta = timedelta(hours=1)
+    windows: tuple[Window | CronWindow, ...] = ()
+    blackouts: tuple[Blackout, ...] = ()
+    downloads_in_windows: bool = False
+    backoff_min: timedelta = timedelta(minutes=5)
+    backoff_max: timedelta = timedelta(hours=6)
+    daily_bytes: int = 0
+
+
+class OnFailure(StrEnum):
+    """What becomes of an update that made a required check worse."""
+
+    ROLLBACK = "rollback"
+    UNMARKED = "unmarked"
+
+
+class Isolation(StrEnum):
+    """How checks and hooks are run."""
+
+    AUTO = "auto"
+    PROCESS = "process"
+    UNIT = "unit"
+
+
+class Health(NamedTuple):
+    """How a boot is judged (docs/health.md).
+
+    Attributes:
+        required_dir: checks that an update may not make worse.
+        wanted_dir: checks that are only reported.
+        before_dir: programs to run before the checks.
+        after_dir: programs to run after the verdict.
+        timeout: seconds for each of them.
+        parallel: how many run at once.
+        on_failure: what to do with an update that made a required check worse.
+        max_rollbacks: restarts in a row that the gate may cause.
+        isolation: how they are run.
+    """
+
+    required_dir: Path = Path("/etc/updog/check/required.d")
+    wanted_dir: Path = Path("/etc/updog/check/wanted.d")
+    before_dir: Path = Path("/etc/updog/check/before.d")
+    after_dir: Path = Path("/etc/updog/check/after.d")
+    timeout: float = 120.0
+    parallel: int = 8
+    on_failure: OnFailure = OnFailure.ROLLBACK
+    max_rollbacks: int = 3
+    isolation: Isolation = Isolation.AUTO
+
+
 class Settings(NamedTuple):
     """The whole configuration of one run (formats 5.4).
 
@@ -129,6 +245,11 @@ class Settings(NamedTuple):
         freshness: how long past its expiry metadata carried here by hand is believed.
         https_proxy: proxy for the repository, or empty.
         no_proxy: hosts to reach without that proxy.
+        mode: how far the agent goes on its own.
+        soak: how long after its publication an update becomes this host's.
+        schedule: when the agent does what.
+        health: how a boot is judged.
+        service: who may speak to the update service, and where.
     """
 
     metadata_base_url: str
@@ -143,3 +264,8 @@ class Settings(NamedTuple):
     paths: Paths = Paths()
     boot: Boot = Boot()
     download: Download = Download()
+    service: Service = Service()
+    mode: Mode = Mode.AUTOMATIC
+    soak: timedelta = timedelta(0)
+    schedule: Schedule = Schedule()
+    health: Health = Health()

@@ -1,0 +1,1 @@
+"""The agent: what makes a machine keep itself up to date, by a calendar."""

@@ -1,0 +1,1 @@
+"""The health gate: a new boot is judged before it is trusted."""
