@@ -67,7 +67,8 @@ class MirrorMemory:
 
     def __init__(self, path: Path, now: datetime) -> None:
         self._path = path
-        self._now = now
+        # What is written has whole seconds, and must not lie ahead of the run that reads it.
+        self._now = now.replace(microsecond=0)
         self._failed = _recent(_read(path), now)
 
     def order(self, bases: Sequence[str]) -> list[str]:

@@ -35,6 +35,11 @@ def test_who_failed_is_last_in_the_next_run(path: Path) -> None:
     assert order(path, timedelta(minutes=5)) == "bca"
 
 
+def test_the_next_run_may_follow_within_a_second(path: Path) -> None:
+    MirrorMemory(path, NOW + timedelta(milliseconds=900)).failed(ROW[0])
+    assert order(path, timedelta(milliseconds=901)) == "bca"
+
+
 def test_nobody_is_left_out_if_all_failed(path: Path) -> None:
     memory = MirrorMemory(path, NOW)
     for base in ROW:
