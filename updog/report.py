@@ -140,6 +140,10 @@ def _host_lines(why: Why) -> Sequence[str]:
         lines.append(f"Asked for: {policy.forced}")
     if policy.blocked:
         lines.append(f"Blocked:   {', '.join(map(str, sorted(policy.blocked)))}")
+    if policy.bad:
+        lines.append(f"Bad here:  {', '.join(map(str, sorted(policy.bad)))}")
+    if policy.soak:
+        lines.append(f"Soak:      {policy.soak}")
     return lines
 
 
@@ -198,6 +202,8 @@ def _policy_tree(policy: Policy) -> Mapping[str, object]:
         "ignore_waves": policy.ignore_waves,
         "forced": None if policy.forced is None else str(policy.forced),
         "blocked_versions": [str(version) for version in sorted(policy.blocked)],
+        "bad_versions": [str(version) for version in sorted(policy.bad)],
+        "soak_seconds": int(policy.soak.total_seconds()),
     }
 
 

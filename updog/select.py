@@ -7,8 +7,8 @@ Every update meets the same rules in the same order; `explain` lists what each o
 2. It is wanted: the version that ``--image`` or the lock names; without either, one newer than what
    runs, or any if what runs is above the maximum (that is how a release is recalled).
 3. It is not above its own ``max_version``.
-4. It is not blocked.
-5. Its wave has come, unless waves are ignored.
+4. It is not blocked, and has not failed on this host.
+5. Its wave has come and its soak is over, unless waves are ignored.
 
 Of those that pass, the highest version is chosen. If none passes, the update that came furthest
 tells why.
@@ -16,9 +16,9 @@ tells why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum, unique
 
 from updog.manifest import Manifest, Update
@@ -49,16 +49,23 @@ class Policy:
 
     Args:
         version_lock: the one version wanted, older or newer; None follows the latest.
-        ignore_waves: take an update before this host's turn.
+        ignore_waves: take an update before this host's turn, and before its soak is over.
         forced: exactly this version now (``--image``), past the lock and even if it already runs;
             variant, architecture, maximum, blocked versions and waves still hold.
         blocked: versions that must not be installed, compared exactly.
+        bad: versions that failed on this host, compared exactly.
+        soak: how long after its publication an update becomes this host's.
+        seen: when this host was first offered a version; counts as the publication of an update
+            without waves. Those with waves are published when the first one begins.
     """
 
     version_lock: Version | None = None
     ignore_waves: bool = False
     forced: Version | None = None
     blocked: frozenset[Version] = frozenset()
+    bad: frozenset[Version] = frozenset()
+    soak: timedelta = timedelta(0)
+    seen: Mapping[Version, datetime] = field(default_factory=dict)
 
 
 @unique
@@ -76,6 +83,8 @@ class Reason(StrEnum):
     ABOVE_MAX = "above-max"
     BLOCKED = "blocked"
     HELD_BY_WAVE = "held-by-wave"
+    SOAKING = "soaking"
+    """Its wave has come, but others are to try it first."""
     SUPERSEDED = "superseded"
     """Of one update: it would do, but a higher version is chosen."""
 
@@ -97,7 +106,8 @@ class Declined:
     Args:
         reason: for programs.
         message: for people.
-        ready_at: with `Reason.HELD_BY_WAVE`: when ``candidate`` becomes ready for this host.
+        ready_at: with `Reason.HELD_BY_WAVE` and `Reason.SOAKING`: when ``candidate`` becomes ready
+            for this host.
         candidate: the update that came closest, if any.
     """
 
@@ -123,7 +133,7 @@ class Verdict:
         update: the update.
         accepted: it is the one that `choose` chooses.
         objections: the rules it does not meet, in their order; empty if accepted.
-        ready_at: when its waves reach this host; None if it has no waves.
+        ready_at: when its waves reach this host and its soak is over; None if it has neither.
     """
 
     update: Update
@@ -167,7 +177,7 @@ def explain(manifest: Manifest, host: Host, policy: Policy, now: datetime) -> tu
             text = f"{chosen.version} is chosen, which is not lower"
             objections = (Objection(Reason.SUPERSEDED, text),)
         chosen = chosen if objections else update
-        ready_at = update.schedule.ready_at(host.seed)
+        ready_at = _ready_at(update, host, policy, now)
         verdicts.append(Verdict(update, not objections, objections, ready_at))
     return tuple(verdicts)
 
@@ -193,9 +203,36 @@ def _hindrances(update: Update, host: Host, policy: Policy, now: datetime) -> It
     if update.version in policy.blocked:
         text = f"{update.version} is among policy.blocked_versions"
         yield Objection(Reason.BLOCKED, text)
-    if not policy.ignore_waves and not update.schedule.is_ready(host.seed, now):
+    if update.version in policy.bad:
+        text = f"{update.version} failed on this host; 'updog bad-versions' tells why"
+        yield Objection(Reason.BLOCKED, text)
+    if not policy.ignore_waves:
+        yield from _not_yet(update, host, policy, now)
+
+
+def _not_yet(update: Update, host: Host, policy: Policy, now: datetime) -> Iterator[Objection]:
+    """What only takes time: rule 5."""
+    if not update.schedule.is_ready(host.seed, now):
         text = f"{update.version} is held back by its waves {_until(update, host)}"
         yield Objection(Reason.HELD_BY_WAVE, text)
+    soaked_at = _soaked_at(update, policy, now)
+    if soaked_at is not None and now < soaked_at:
+        text = f"{update.version} is held back by policy.soak until {format_moment(soaked_at)}"
+        yield Objection(Reason.SOAKING, text)
+
+
+def _soaked_at(update: Update, policy: Policy, now: datetime) -> datetime | None:
+    """When others have tried an update for long enough; None where nobody waits for them."""
+    if not policy.soak:
+        return None
+    waves = update.schedule.waves
+    published = waves[0].start if waves else policy.seen.get(update.version, now)
+    return published + policy.soak
+
+
+def _ready_at(update: Update, host: Host, policy: Policy, now: datetime) -> datetime | None:
+    found = (update.schedule.ready_at(host.seed), _soaked_at(update, policy, now))
+    return max((moment for moment in found if moment is not None), default=None)
 
 
 def _until(update: Update, host: Host) -> str:
@@ -247,7 +284,8 @@ def _declined(verdicts: tuple[Verdict, ...], host: Host, policy: Policy) -> Decl
     if first.reason is Reason.UP_TO_DATE:
         text = f"{host.version} is running and the repository has nothing newer for {system}"
         return Declined(Reason.UP_TO_DATE, text)
-    ready_at = closest.ready_at if first.reason is Reason.HELD_BY_WAVE else None
+    waiting = first.reason in {Reason.HELD_BY_WAVE, Reason.SOAKING}
+    ready_at = closest.ready_at if waiting else None
     return Declined(first.reason, first.text, ready_at, closest.update)
 
 

@@ -25,6 +25,7 @@ from updog.images import image_set
 from updog.install import ImageSet, Receipt
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
+from updog.migrate.rehearsal import before_update
 from updog.moving import Progress, Watch, silent
 from updog.pipeline.cancel import Cancel
 from updog.pipeline.columns import Slices
@@ -140,7 +141,7 @@ def examine(env: Visitor, wish: Wish) -> Examined:
     with RunLock(env.settings.paths.lock):
         session = connect(env)
         offered = read_manifest(session)
-        rules = policy(env, wish)
+        rules = policy(env, wish, offered)
         return Examined(
             verdicts=select.explain(offered, env.host, rules, env.now),
             outcome=select.choose(offered, env.host, rules, env.now),
@@ -160,7 +161,7 @@ def prepare(env: Visitor, wish: Wish) -> Prepared | Declined:
     with RunLock(env.settings.paths.lock):
         session = connect(env)
         offered = read_manifest(session)
-        outcome = select.choose(offered, env.host, policy(env, wish), env.now)
+        outcome = select.choose(offered, env.host, policy(env, wish, offered), env.now)
         if isinstance(outcome, Declined):
             return outcome
         return Prepared(outcome.update, cache(env, session, offered, outcome.update))
@@ -214,13 +215,16 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
     """Steps 2 to 10; the caller holds the lock."""
     session = connect(env)
     offered = read_manifest(session)
-    outcome = select.choose(offered, env.host, policy(env, wish), env.now)
+    outcome = select.choose(offered, env.host, policy(env, wish, offered), env.now)
     if isinstance(outcome, Declined):
         return outcome
     # Asked before the download too, so that a refusal does not cost the network anything.
     install.refuse_unconfirmed(env.control, force=wish.force)
     env.starting(outcome.update)
     names = cache(env, session, offered, outcome.update)
+    if env.settings.rehearse:
+        # A boot that cannot migrate the settings falls back: better to know before the old set goes.
+        before_update(env.settings.paths, env.host.version, outcome.update.version, env.now)
     receipts = _stage(env, session, outcome.update, force=wish.force)
     # Only now can nothing but the running and the new set boot: before, a fallback to the old one
     # could have found its migrations gone.

@@ -9,6 +9,7 @@ that does.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from updog.body import Fetcher
 from updog.clock import Clock
 from updog.durable import read_small
 from updog.errors import ConfigError, NotThere, PermissionDenied, StorageError, TrustError
+from updog.health.bad import bad_versions
 from updog.jsontree import MAX_BYTES
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
@@ -101,7 +103,8 @@ def check(env: Visitor, wish: Wish) -> Chosen | Declined:
         UpdogError: see `connect` and `read_manifest`; BusyError while another run is at work.
     """
     with RunLock(env.settings.paths.lock):
-        return select.choose(_offered(env), env.host, policy(env, wish), env.now)
+        offered = _offered(env)
+        return select.choose(offered, env.host, policy(env, wish, offered), env.now)
 
 
 def available(env: Visitor, wish: Wish) -> tuple[Update, ...]:
@@ -111,7 +114,8 @@ def available(env: Visitor, wish: Wish) -> tuple[Update, ...]:
         UpdogError: as for `check`.
     """
     with RunLock(env.settings.paths.lock):
-        return select.applicable(_offered(env), env.host, policy(env, wish), env.now)
+        offered = _offered(env)
+        return select.applicable(offered, env.host, policy(env, wish, offered), env.now)
 
 
 def see(env: Visitor, wish: Wish) -> Seen:
@@ -121,21 +125,44 @@ def see(env: Visitor, wish: Wish) -> Seen:
         UpdogError: as for `check`.
     """
     with RunLock(env.settings.paths.lock):
-        offered, rules = _offered(env), policy(env, wish)
+        offered = _offered(env)
+        rules = policy(env, wish, offered)
         return Seen(
             select.applicable(offered, env.host, rules, env.now),
             select.choose(offered, env.host, rules, env.now),
         )
 
 
-def policy(env: Visitor, wish: Wish) -> Policy:
-    """The rules of selection: the configuration, and what this run was asked for."""
+def policy(env: Visitor, wish: Wish, offered: Manifest | None = None) -> Policy:
+    """The rules of selection: configuration, what failed here, and what this run was asked for.
+
+    Args:
+        env: who asks.
+        wish: what this run was asked for.
+        offered: what the repository offers, where that is known; for the soak.
+
+    Raises:
+        StorageError, PermissionDenied: what failed here cannot be read.
+    """
+    settings = env.settings
     return Policy(
-        version_lock=env.settings.version_lock,
-        ignore_waves=env.settings.ignore_waves or wish.ignore_waves,
+        version_lock=settings.version_lock,
+        ignore_waves=settings.ignore_waves or wish.ignore_waves,
         forced=wish.image,
-        blocked=env.settings.blocked_versions,
+        blocked=settings.blocked_versions,
+        bad=bad_versions(settings.paths.health),
+        soak=settings.soak,
+        seen=_seen(env, offered) if settings.soak and offered is not None else {},
     )
+
+
+def _seen(env: Visitor, offered: Manifest) -> Mapping[Version, datetime]:
+    """When this host was first offered each of its versions."""
+    from updog.seen import first_seen  # noqa: PLC0415 - start-up: few soak
+
+    who = (env.host.variant, env.host.arch)
+    mine = [each.version for each in offered.updates if (each.variant, each.arch) == who]
+    return first_seen(env.settings.paths.seen, mine, env.now)
 
 
 def connect(env: Visitor, fetcher: Fetcher | None = None) -> Session:

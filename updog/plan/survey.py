@@ -66,7 +66,8 @@ def survey(env: Environment, wish: Wish) -> Plan | Declined:
     """
     with RunLock(env.settings.paths.lock):
         session = connect(env)
-        outcome = select.choose(read_manifest(session), env.host, policy(env, wish), env.now)
+        offered = read_manifest(session)
+        outcome = select.choose(offered, env.host, policy(env, wish, offered), env.now)
         if not isinstance(outcome, Chosen):
             return outcome
         control, open_device = env.control, env.open_device

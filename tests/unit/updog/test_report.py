@@ -129,6 +129,8 @@ def test_why_json_has_all_of_it() -> None:
         "ignore_waves": False,
         "forced": "1.2.0",
         "blocked_versions": ["1.0.0"],
+        "bad_versions": [],
+        "soak_seconds": 0,
     }
     assert told["choice"]["reason"] == "not-in-repository"
     assert told["updates"][0]["ready_at"] == "2031-04-07T14:00:00Z"
