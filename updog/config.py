@@ -39,12 +39,14 @@ HTTPS_PROXY = Key("https_proxy", values.text)
 NO_PROXY = Key("no_proxy", values.words)
 BLOCKED = Key("policy.blocked_versions", values.versions)
 FRESHNESS = Key("policy.freshness", values.span(MAX_FRESHNESS))
+REHEARSE = Key("policy.rehearse", values.flag)
 STATE_DIR = Key("paths.state_dir", values.path)
 LOCK = Key("paths.lock", values.path)
 TRUSTED_ROOT = Key("paths.trusted_root", values.path)
 OS_RELEASE = Key("paths.os_release", values.path)
 MIGRATIONS_DIR = Key("paths.migrations_dir", values.path)
 METADATA_CACHE_DIR = Key("paths.metadata_cache_dir", values.path)
+DATASTORE = Key("paths.datastore", values.path)
 DISK: Key[Path | None] = Key("boot.disk", values.path)
 ACTIVE: Key[Slot | None] = Key("boot.active", values.slot)
 TRIES = Key("boot.tries", values.whole(1, MAX_TRIES))
@@ -139,6 +141,7 @@ def to_settings(merged: Fragment) -> Settings:
         ignore_waves=get(IGNORE_WAVES, default=False),
         blocked_versions=get(BLOCKED, frozenset()),
         freshness=get(FRESHNESS, timedelta(0)),
+        rehearse=get(REHEARSE, default=True),
         https_proxy=get(HTTPS_PROXY, ""),
         no_proxy=get(NO_PROXY, ()),
         paths=_paths(merged),
@@ -161,6 +164,7 @@ def _paths(merged: Fragment) -> Paths:
         os_release=get(OS_RELEASE, default.os_release),
         migrations_dir=get(MIGRATIONS_DIR, default.migrations_dir),
         metadata_cache_dir=get(METADATA_CACHE_DIR, default.metadata_cache_dir),
+        datastore=get(DATASTORE, default.datastore),
     )
 
 

@@ -28,6 +28,7 @@ class Paths(NamedTuple):
     os_release: Path = Path("/usr/lib/os-release")
     migrations_dir: Path = Path("/var/lib/bottlerocket-migrations")
     metadata_cache_dir: Path = Path("/var/cache/bottlerocket-metadata")
+    datastore: Path = Path("/var/lib/bottlerocket/datastore/current")
 
     @property
     def tuf_dir(self) -> Path:
@@ -243,6 +244,7 @@ class Settings(NamedTuple):
         ignore_waves: take updates before this host's turn.
         blocked_versions: versions never to install.
         freshness: how long past its expiry metadata carried here by hand is believed.
+        rehearse: try the migrations of an update on a copy before it is installed.
         https_proxy: proxy for the repository, or empty.
         no_proxy: hosts to reach without that proxy.
         mode: how far the agent goes on its own.
@@ -259,6 +261,7 @@ class Settings(NamedTuple):
     ignore_waves: bool = False
     blocked_versions: frozenset[Version] = frozenset()
     freshness: timedelta = timedelta(0)
+    rehearse: bool = True
     https_proxy: str = ""
     no_proxy: tuple[str, ...] = ()
     paths: Paths = Paths()

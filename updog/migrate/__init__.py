@@ -1,0 +1,1 @@
+"""``updog migrate``: settings of one version become those of another, without a network."""
