@@ -8,7 +8,12 @@ SELECT
   min(v.requested_at) AS first_seen,
   max(v.requested_at) AS last_seen,
   max_by(v.seed, v.requested_at) AS seed,
-  max_by(v.version, v.requested_at) AS version,
+  -- Logs count in seconds: of two versions in the last one, the release came later.
+  CASE
+    WHEN max(CASE WHEN v.version = a.version THEN v.requested_at END) = max(v.requested_at)
+    THEN max(a.version)
+    ELSE max_by(v.version, v.requested_at)
+  END AS version,
   max(v.variant) AS variant,
   max(v.arch) AS arch,
   min(CASE WHEN v.version = a.version THEN v.requested_at END) AS reported_at,

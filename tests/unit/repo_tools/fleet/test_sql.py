@@ -88,7 +88,7 @@ def test_no_query_wants_the_same_functions_of_the_question() -> None:
 
 
 def test_the_plan_has_every_seed_once() -> None:
-    rows = duckdb.sql(queries.plan(QUESTION.schedule)).fetchall()
+    rows = duckdb.connect().execute(queries.plan(QUESTION.schedule)).fetchall()
     assert [row[0] for row in rows] == list(range(MAX_SEED))
 
 

@@ -39,6 +39,11 @@ def test_a_host_that_reports_the_release_runs_it(tmp_path: Path) -> None:
     assert state_of(tmp_path, told) is State.RUNNING
 
 
+def test_a_host_that_is_faster_than_the_clock_of_the_log_runs_it(tmp_path: Path) -> None:
+    told = story().checks(3, 5, NEW).fetches(3, 5).checks(3, 5)
+    assert state_of(tmp_path, told) is State.RUNNING
+
+
 def test_a_host_with_a_newer_release_is_ahead(tmp_path: Path) -> None:
     assert story().checks(1, 5, "1.10.0").report(tmp_path, PLANNED).states == {State.AHEAD: 2}
 
