@@ -13,6 +13,7 @@ from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
 from updog.logs import LEVELS
+from updog.migrate import flags as migrate
 
 if TYPE_CHECKING:
     from updog.version import Version
@@ -279,6 +280,12 @@ COMMANDS = (
         "mark-successful",
         "confirm that the running system works",
         aliases=("mark-successful-boot",),
+    ),
+    Command(
+        "migrate",
+        "make the settings those of the running version; works offline",
+        (migrate.add_flags,),
+        module="updog.migrate.command",
     ),
     # Commands that only tell.
     Command("status", "show both partition sets and what boots next", (_json_flag,)),

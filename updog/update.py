@@ -223,7 +223,7 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
     env.starting(outcome.update)
     names = cache(env, session, offered, outcome.update)
     if env.settings.rehearse:
-        # A boot that cannot migrate the settings falls back: better to know before the old set goes.
+        # A boot that cannot migrate the settings falls back: find out before the old set goes.
         before_update(env.settings.paths, env.host.version, outcome.update.version, env.now)
     receipts = _stage(env, session, outcome.update, force=wish.force)
     # Only now can nothing but the running and the new set boot: before, a fallback to the old one
