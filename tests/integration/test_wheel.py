@@ -48,6 +48,13 @@ def test_the_wheel_holds_every_package_and_the_policies(wheel: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "fixtures/", "benchmarks/"))]
 
 
+def test_the_wheel_holds_the_queries_and_the_style_of_the_fleet_view(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    here = ROOT / "repo_tools/fleet"
+    data = [*here.rglob("*.sql"), here / "page.css"]
+    assert {str(path.relative_to(ROOT)) for path in data} <= names
+
+
 @pytest.mark.parametrize(
     "entry", ["updog.cli", "updog.signpost", "repo_tools.cli"], ids=["updog", "signpost", "repo"]
 )
