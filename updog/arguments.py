@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
+from updog.health import flags as health
 from updog.logs import LEVELS
 from updog.migrate import flags as migrate
+from updog.service import flags as serving
 
 if TYPE_CHECKING:
     from updog.version import Version
@@ -251,7 +253,17 @@ def _work_flags(parser: Parser) -> None:
 _HELP = {"-h", "--help"}
 # Flags that take the next word, which is then no command even if it reads like one.
 _WITH_VALUE = frozenset(
-    ["--config", "--log-level", "-i", "--image", "--version", "--variant", "--from", "--progress"]
+    [
+        "--config",
+        "--log-level",
+        "-i",
+        "--image",
+        "--version",
+        "--variant",
+        "--from",
+        "--progress",
+        "--socket",
+    ]
 )
 _INSTALLING = (_choice_flags, _json_flag, _force_flag, _work_flags)
 COMMANDS = (
@@ -279,7 +291,15 @@ COMMANDS = (
     Command(
         "mark-successful",
         "confirm that the running system works",
+        (health.skip_flag,),
         aliases=("mark-successful-boot",),
+        module="updog.health.command",
+    ),
+    Command(
+        "bad-versions",
+        "show or clear the versions that failed on this host",
+        (health.clear_flags, _json_flag),
+        module="updog.health.command",
     ),
     Command(
         "migrate",
@@ -306,6 +326,12 @@ COMMANDS = (
         "prove on a copy of a disk that no power cut leaves it unbootable",
         (crashtest.add_flags,),
         module="updog.crashtest.command",
+    ),
+    Command(
+        "serve",
+        "answer the update API on a Unix socket until a signal ends it",
+        (serving.add_flags,),
+        module="updog.service.command",
     ),
 )
 _WORDS = frozenset(word for command in COMMANDS for word in (command.name, *command.aliases))

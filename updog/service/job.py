@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 LINE_LIMIT = 32 << 20
 STDERR_LIMIT = 64 << 10
 PATIENCE = 5.0
 """Seconds that a worker gets to end by itself after it was told to."""
+
+CANCELLED = "The command was cancelled; what was begun can be begun again.\n"
 
 
 class Ended(NamedTuple):
@@ -25,11 +27,13 @@ class Ended(NamedTuple):
         exit_status: 0, an exit code, or the number of the signal that ended it.
         stderr: what it said, the end of it.
         result: what it found out; empty where it did not get so far.
+        cancelled: whether it was told to end.
     """
 
     exit_status: int
     stderr: str
     result: Mapping[str, object]
+    cancelled: bool = False
 
 
 class Errand(NamedTuple):
@@ -53,6 +57,9 @@ class Job:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        # Both are pipes, made in `start`.
+        self._stdout = cast("asyncio.StreamReader", process.stdout)
+        self._stderr = cast("asyncio.StreamReader", process.stderr)
         self.cancelled = False
 
     @property
@@ -86,9 +93,11 @@ class Job:
         Args:
             progress: told how far it is, as `updog.progress.as_tree` says it.
         """
-        result, stderr = await asyncio.gather(self._results(progress), self._stderr())
+        result, stderr = await asyncio.gather(self._results(progress), self._messages())
         code = await self._process.wait()
-        return Ended(abs(code), stderr, result)
+        # One that was told to end may have been too young to say so in words.
+        said = CANCELLED if self.cancelled and code else stderr
+        return Ended(abs(code), said, result, self.cancelled)
 
     async def end(self) -> None:
         """Tell it to end, and end it where it does not."""
@@ -107,9 +116,8 @@ class Job:
     async def _results(
         self, progress: Callable[[Mapping[str, object]], None]
     ) -> Mapping[str, object]:
-        assert self._process.stdout is not None
         found: Mapping[str, object] = {}
-        async for line in self._process.stdout:
+        async for line in self._stdout:
             tree = _object(line)
             if "result" in tree:
                 found = _mapping(tree["result"])
@@ -117,10 +125,9 @@ class Job:
                 progress(tree)
         return found
 
-    async def _stderr(self) -> str:
-        assert self._process.stderr is not None
+    async def _messages(self) -> str:
         kept = b""
-        while piece := await self._process.stderr.read(STDERR_LIMIT):
+        while piece := await self._stderr.read(STDERR_LIMIT):
             kept = (kept + piece)[-STDERR_LIMIT:]
         return kept.decode(errors="replace")
 

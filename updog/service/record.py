@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from updog.errors import InternalError
 from updog.service.machine import Command
 
 KEPT_OUTCOMES = 16
@@ -122,7 +123,8 @@ class Record:
         return self._closed(CmdStatus.UNKNOWN, INTERRUPTED, said, at) if self.running else self
 
     def _closed(self, status: CmdStatus, exit_status: int, stderr: str, at: datetime) -> Record:
-        assert self.running is not None
+        if self.running is None:
+            raise InternalError("A command has ended that never began.")
         number, command, _ = self.running
         said = stderr[-STDERR_LIMIT:]
         outcome = Outcome(number, command, status, moment(at), exit_status, said)

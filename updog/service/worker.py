@@ -11,32 +11,32 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import json
 import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TextIO
+from typing import TextIO, cast
 
-from updog import config, failure, install, invocation, labels, logs, report, timeofrun, why
-from updog.clock import SystemClock
-from updog.doctor.clockcheck import kernel_synchronised
+from updog import failure, logs
 from updog.errors import BusyError, InternalError
-from updog.manifest import Update
-from updog.progress import JsonLines, together
-from updog.select import Chosen, Declined
-from updog.settings import Settings
-from updog.update import update_image
-from updog.version import Version
-from updog.visit import Wish, see
 
 CANCELLED = 75
-QUESTION = "why"
 _PR_SET_PDEATHSIG = 1
+
+# Each imports what it needs only when it is asked for: a change of boot bits loads no TUF.
+_WORK: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "refresh": ("updog.service.asking", "refresh"),
+        "why": ("updog.service.asking", "explain"),
+        "prepare": ("updog.service.installing", "prepare"),
+        "activate": ("updog.service.switching", "activate"),
+        "deactivate": ("updog.service.switching", "deactivate"),
+    }
+)
 
 
 def main(argv: Sequence[str] | None = None, out: TextIO = sys.stdout) -> int:
@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None, out: TextIO = sys.stdout) -> int:
         _die_with(args.parent)
         if args.held is not None:
             _check_held(args.held)
-        return _COMMANDS[args.command](args, out)
+        module, name = _WORK[args.command]
+        work = cast("Callable[[Namespace, TextIO], int]", getattr(import_module(module), name))
+        return work(args, out)
     except KeyboardInterrupt:
         sys.stderr.write("updog: the command was cancelled; what was begun can be begun again.\n")
         return CANCELLED
@@ -65,89 +67,16 @@ def main(argv: Sequence[str] | None = None, out: TextIO = sys.stdout) -> int:
 
 def _parse(argv: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser(prog="updog-worker", allow_abbrev=False)
-    parser.add_argument("command", choices=sorted(_COMMANDS))
+    parser.add_argument("command", choices=sorted(_WORK))
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--log-level", choices=logs.LEVELS, default="info")
     parser.add_argument("--held", type=int, metavar="FD", help="the run lock, inherited")
     parser.add_argument("--parent", type=int, metavar="PID", required=True)
-    parser.add_argument("--version", type=Version.parse)
+    parser.add_argument("--version", help="what to prepare")
     # What the functions of the command line ask for besides.
     parser.set_defaults(variant=None, source=None, idle=False, quiet=True, progress="auto")
     parser.set_defaults(image=None, ignore_waves=False)
     return parser.parse_args(argv)
-
-
-def refresh(args: Namespace, out: TextIO) -> int:
-    """Ask the repository what there is."""
-    way = invocation.way(args)
-    seen = see(replace(way, settings=_unlocked(way.settings)), Wish())
-    chosen = seen.outcome.update if isinstance(seen.outcome, Chosen) else None
-    if isinstance(seen.outcome, Declined):
-        _say("No update available", *report.declined_lines(seen.outcome))
-    _tell(
-        out,
-        available=[str(update.version) for update in seen.available],
-        chosen=None if chosen is None else _named(chosen),
-    )
-    return 0
-
-
-def prepare(args: Namespace, out: TextIO) -> int:
-    """Write the recorded update, and no other, to the inactive set.
-
-    Raises:
-        BusyError: it may not be installed now: it was withdrawn, or its wave is over.
-    """
-    env = invocation.environment(args)
-    env = replace(
-        env,
-        settings=_unlocked(env.settings),
-        starting=lambda update: _say(f"Starting update to {update.version}"),
-        progress=together([env.progress, JsonLines(out, SystemClock())]),
-    )
-    result = update_image(env, Wish(image=args.version))
-    if isinstance(result, Declined):
-        raise BusyError(
-            f"{args.version}, which was chosen, is not to be had any more: {result.message}.",
-            hint="Refresh, and prepare what is chosen then.",
-        )
-    _tell(out, staged=_named(result.update))
-    return 0
-
-
-def activate(args: Namespace, _out: TextIO) -> int:
-    """Let the staged update boot next."""
-    install.activate(invocation.control(config.load(args.config)))
-    return 0
-
-
-def deactivate(args: Namespace, _out: TextIO) -> int:
-    """Take an activation back."""
-    install.revert(invocation.control(config.load(args.config)))
-    return 0
-
-
-def explain(args: Namespace, out: TextIO) -> int:
-    """Tell what would be chosen and why; what cannot be found out is told as a problem."""
-    way = invocation.way(args)
-    paths = way.settings.paths
-    clock = timeofrun.time_of_run(SystemClock().now(), paths, kernel_synchronised)
-    findings = why.gather(
-        way, lambda: invocation.control(way.settings), Wish(), labels.gather(paths), clock
-    )
-    _tell(out, why=json.loads(report.why_json(findings.why)))
-    return 0
-
-
-_COMMANDS: Mapping[str, Callable[[Namespace, TextIO], int]] = MappingProxyType(
-    {
-        "refresh": refresh,
-        "prepare": prepare,
-        "activate": activate,
-        "deactivate": deactivate,
-        QUESTION: explain,
-    }
-)
 
 
 def _die_with(parent: int) -> None:
@@ -171,29 +100,6 @@ def _check_held(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise BusyError(f"The run lock did not come along: {error.strerror}.") from error
-
-
-def _unlocked(settings: Settings) -> Settings:
-    """Settings for functions that take the run lock, which this process has inherited already.
-
-    They take another one beside it, which nobody else wants.
-    """
-    lock = settings.paths.lock
-    beside = lock.with_name(f"{lock.name}.worker")
-    return settings._replace(paths=settings.paths._replace(lock=beside))
-
-
-def _named(update: Update) -> dict[str, str]:
-    return {"arch": update.arch, "version": str(update.version), "variant": update.variant}
-
-
-def _tell(out: TextIO, **result: object) -> None:
-    out.write(json.dumps({"result": result}) + "\n")
-    out.flush()
-
-
-def _say(*lines: str) -> None:
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
 if __name__ == "__main__":
