@@ -51,9 +51,12 @@ class FaultySite:
 
 def serve(exchange: Exchange, data: bytes) -> None:
     """Answer as a good server does, ranges included."""
-    start = exchange.wanted_offset()
-    told = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
-    exchange.reply(206 if start else 200, data[start:], headers=told)
+    part = exchange.wanted_part(len(data))
+    if part is None:
+        exchange.reply(200, data)
+        return
+    told = {"Content-Range": f"bytes {part.start}-{part.stop - 1}/{len(data)}"}
+    exchange.reply(206, data[part], headers=told)
 
 
 def status(code: int, **headers: str) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,13 @@ class Exchange(http.server.BaseHTTPRequestHandler):
     def wanted_offset(self) -> int:
         told = self.headers.get("Range", "")
         return int(told.removeprefix("bytes=").removesuffix("-")) if told else 0
+
+    def wanted_part(self, length: int) -> slice | None:
+        """The one range that is asked for; None for the whole file, also where it is several."""
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if found is None:
+            return None
+        return slice(int(found[1]), min(length, int(found[2] or length) + 1))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         del format, args

@@ -37,7 +37,14 @@ QUICK = "[download]\ntimeout_connect = 1\ntimeout_stall = 0.6\nretries = 2\n"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, releases: Releases) -> Iterator[World]:
-    yield from make_world(tmp_path_factory.mktemp("faults"), releases)
+    """Images without maps: they come whole, whatever the machine has."""
+    yield from make_world(tmp_path_factory.mktemp("faults"), releases, maps=False)
+
+
+@pytest.fixture
+def mapped(tmp_path: Path, releases: Releases) -> Iterator[World]:
+    """Images with maps, which come in parts."""
+    yield from make_world(tmp_path, releases)
 
 
 @pytest.fixture
@@ -345,6 +352,36 @@ class TestMirrors:
             run = self.run(world, machine, "check-update", empty.base, good.base)
         assert run.returncode == 0, run.stderr
         assert "not used any more" in run.stderr
+
+    def test_an_image_that_the_first_one_lacks_comes_from_the_next(
+        self, world: World, machine: Machine
+    ) -> None:
+        site = FaultySite(world.publisher.published, IMAGE, faults.status(404))
+        with serving(site) as lacking, serving(FaultySite(world.publisher.published)) as good:
+            run = self.run(world, machine, "update-image", lacking.base, good.base)
+            assert [path for path, _ in lacking.log if re.search(IMAGE, path.partition("?")[0])]
+            assert [path for path, _ in good.log if re.search(IMAGE, path.partition("?")[0])]
+        assert run.returncode == 0, run.stderr
+
+    def test_parts_that_the_first_one_lacks_come_from_the_next(self, mapped: World) -> None:
+        site = FaultySite(mapped.publisher.published, IMAGE, faults.status(404))
+        with serving(site) as lacking, serving(FaultySite(mapped.publisher.published)) as good:
+            run = self.run(mapped, mapped.machine, "update-image", lacking.base, good.base)
+            assert [ranges for path, ranges in lacking.log if "root.ext4.lz4?" in path and ranges]
+            assert [ranges for path, ranges in good.log if "root.ext4.lz4?" in path and ranges]
+        assert run.returncode == 0, run.stderr
+
+    def test_one_that_failed_is_not_waited_for_by_the_next_run(
+        self, world: World, machine: Machine
+    ) -> None:
+        site = FaultySite(world.publisher.published, "", faults.status(503))
+        with serving(site) as failing, serving(FaultySite(world.publisher.published)) as good:
+            bases = failing.base, good.base
+            assert self.run(world, machine, "check-update", *bases).returncode == 0
+            assert failing.log
+            failing.log.clear()
+            assert self.run(world, machine, "check-update", *bases).returncode == 0
+            assert not failing.log
 
     @pytest.mark.parametrize("where", ["timestamp", "snapshot", "targets.json", "manifest.json"])
     def test_a_liar_about_metadata_is_passed_over(
