@@ -13,24 +13,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
+from updog.fetch import HttpFetcher
 from updog.pipeline import adaptive, delta, full
 from updog.pipeline.direct import Medium, open_medium
 from updog.pipeline.facts import Done, ReadBack, Signed
 from updog.pipeline.httpranges import HttpRanges
 from updog.pipeline.scratch import kept_hashes, receive_map
-from updog.requestswire import RequestsWire
-from updog.wire import Answer, FetchSettings
+from updog.wire import FetchSettings
 
 
 class Run:
     """What one run shares."""
 
     def __init__(self, url: str, name: str, facts: dict[str, dict[str, object]]) -> None:
-        self.wire = RequestsWire(FetchSettings())
+        self.fetcher = HttpFetcher(FetchSettings())
         self.url = url
         self.name = name
         self.facts = facts
@@ -48,14 +49,11 @@ class Run:
 
     def receive(self, name: str) -> Iterator[bytes]:
         """Begin to receive one file."""
-        answer = self.wire.ask(f"{self.url}/{name}", {})
-        while chunk := answer.read1(1 << 18):
-            yield chunk
+        yield from self.fetcher.open(f"{self.url}/{name}")
 
-    def ask(self, ranges: str) -> Answer:
-        """Ask for ranges of the image."""
-        headers = {"Range": ranges, "Accept-Encoding": "identity"}
-        return self.wire.ask(f"{self.url}/{self.name}", headers)
+    def source(self) -> HttpRanges:
+        """The image in ranges."""
+        return HttpRanges(partial(self.fetcher.ask, f"{self.url}/{self.name}"), self.name)
 
 
 def main() -> None:
@@ -63,9 +61,8 @@ def main() -> None:
     way, url, name, device, base, kept = sys.argv[1:]
     way, _, fast = way.partition("+")
     read_back = ReadBack.NEVER if fast else ReadBack.ALWAYS
-    wire = RequestsWire(FetchSettings())
-    answer = wire.ask(f"{url}/facts.json", {})
-    run = Run(url, name, json.loads(b"".join(iter(lambda: answer.read1(1 << 16), b""))))
+    facts = HttpFetcher(FetchSettings()).get(f"{url}/facts.json", max_bytes=1 << 20)
+    run = Run(url, name, json.loads(facts))
     with ExitStack() as stack:
         target = _medium(stack, device, Access.WRITE)
         active = _medium(stack, base, Access.READ) if base != "-" else None
@@ -87,10 +84,9 @@ def install(
         return delta.install(signed, found, active, target, read_back=read_back)
     name = f"{run.name}.blockmap"
     blockmap = receive_map(run.signed(name), lambda: run.receive(name), signed.raw_length)
-    source = HttpRanges(run.ask, run.name)
     hashes = kept_hashes(Path(kept)) if kept != "-" else None
     place = adaptive.Base(active, hashes) if active is not None else None
-    return adaptive.install(signed, blockmap, source, target, base=place, read_back=read_back)
+    return adaptive.install(signed, blockmap, run.source(), target, base=place, read_back=read_back)
 
 
 def _peak() -> int:

@@ -52,8 +52,8 @@ class HttpFetcher:
     Args:
         settings: time limits, certificates, headers, proxies.
         sleep: waits that many seconds between two attempts.
-        wire: makes the transport for everything; None chooses: the plain one for whole files where
-            no proxy is set, requests otherwise.
+        wire: makes the transport for everything; None chooses: the plain one where no proxy is
+            set, requests otherwise.
         jitter: draws from 0 up to 1 for the waits.
         monotonic: tells seconds that never step back.
 
@@ -85,7 +85,7 @@ class HttpFetcher:
         """Return a whole file (see `updog.body.Fetcher`)."""
         if _is_local(url):
             return self._local.get(url, max_bytes=max_bytes)
-        wire = self._made(_by_requests if self._needs_requests(url) else _plain)
+        wire = self._wire_for(url)
         budget = Budget(2 * max_bytes + CHUNK, shown(url))
         return self._patience.attempts(lambda: self._get_once(wire, url, max_bytes, budget))
 
@@ -93,7 +93,7 @@ class HttpFetcher:
         """Begin to read a file (see `updog.body.Fetcher`)."""
         if _is_local(url):
             return self._local.open(url, offset=offset)
-        wire = self._made(_by_requests)
+        wire = self._wire_for(url)
         if self._cuts:
             # The last transfer broke off. Opening works, so nothing else would slow us down.
             self._patience.sleep(self._patience.wait(self._cuts - 1))
@@ -106,7 +106,7 @@ class HttpFetcher:
             NotThere: the server says that there is no such file.
             UnreachableError: no usable answer, after some attempts.
         """
-        wire = self._made(_by_requests)
+        wire = self._wire_for(url)
         return self._patience.attempts(lambda: self._request(wire, url, {"Range": ranges}))
 
     def ranges(self, url: str, name: str, spend: Callable[[int], object]) -> RangeSource | None:
@@ -128,6 +128,10 @@ class HttpFetcher:
         if proxies is None:
             proxies = {n: v for n, v in os.environ.items() if n.lower().endswith("_proxy") and v}
         return bool(proxies) or "@" in urlsplit(url).netloc
+
+    def _wire_for(self, url: str) -> Wire:
+        """The plain one where no proxy and no password in the address asks for more."""
+        return self._made(_by_requests if self._needs_requests(url) else _plain)
 
     def _made(self, make: _Make) -> Wire:
         """Make a wire when it is first needed: whoever only asks for updates imports no more."""

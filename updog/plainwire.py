@@ -5,11 +5,15 @@ It goes nowhere by proxy; `updog.fetch` chooses it only where none is set.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
+import threading
 import time
 import weakref
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from updog import tls
@@ -18,10 +22,12 @@ from updog.wire import BadAddress, FetchSettings, WireError
 from updog.wirefault import Doing, failure
 
 _FAILURES = (HTTPException, OSError, ValueError)
+_KEPT_EACH = 4
+_Host: TypeAlias = tuple[str, str]
 
 
 class PlainWire:
-    """Connections by host, one each, kept while the server keeps them.
+    """Connections by host, kept while the server keeps them; several threads may ask at once.
 
     Args:
         settings: time limits, certificates, pins.
@@ -32,16 +38,16 @@ class PlainWire:
         self._settings = settings
         floor = int(settings.slowest * settings.timeout_stall)
         self._response = watched(settings.timeout_stall, floor, monotonic)
-        self._idle: dict[tuple[str, str], HTTPConnection] = {}
+        self._idle = _Idle()
         # Whoever forgets to close us still leaves no open sockets behind.
-        weakref.finalize(self, _close_all, self._idle)
+        weakref.finalize(self, self._idle.close)
         self._tls: ssl.SSLContext | None = None
 
     def ask(self, address: str, headers: Mapping[str, str]) -> _PlainAnswer:
         """Send one GET (see `updog.wire.Wire`)."""
         try:
             parts = urlsplit(address)
-            kept = self._idle.pop(parts[:2], None)
+            kept = self._idle.take(parts[:2])
             if kept is not None and (answer := self._again(kept, parts, headers)) is not None:
                 return answer
         except _FAILURES as error:
@@ -54,7 +60,7 @@ class PlainWire:
 
     def close(self) -> None:
         """Give up the connections kept alive."""
-        _close_all(self._idle)
+        self._idle.close()
 
     def _again(
         self, kept: HTTPConnection, parts: SplitResult, headers: Mapping[str, str]
@@ -116,19 +122,37 @@ class PlainWire:
         return self._tls
 
 
-def _close_all(idle: dict[tuple[str, str], HTTPConnection]) -> None:
-    for connection in idle.values():
+class _Idle:
+    """Connections that wait for their next request, by host."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[_Host, list[HTTPConnection]] = {}
+
+    def take(self, host: _Host) -> HTTPConnection | None:
+        with self._lock:
+            waiting = self._waiting.get(host)
+            return waiting.pop() if waiting else None
+
+    def put(self, host: _Host, connection: HTTPConnection) -> None:
+        with self._lock:
+            waiting = self._waiting.setdefault(host, [])
+            if len(waiting) < _KEPT_EACH:
+                waiting.append(connection)
+                return
         connection.close()
-    idle.clear()
+
+    def close(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for connections in waiting.values():
+            for connection in connections:
+                connection.close()
 
 
 class _PlainAnswer:
     def __init__(
-        self,
-        idle: dict[tuple[str, str], HTTPConnection],
-        host: tuple[str, str],
-        connection: HTTPConnection,
-        answer: HTTPResponse,
+        self, idle: _Idle, host: _Host, connection: HTTPConnection, answer: HTTPResponse
     ) -> None:
         self._idle = idle
         self._host = host
@@ -161,7 +185,14 @@ class _PlainAnswer:
         done = self._answer.length == 0 or self._answer.isclosed()
         keep = done and not self._answer.will_close
         self._answer.close()
-        if keep and self._host not in self._idle:
-            self._idle[self._host] = connection
+        if keep:
+            self._idle.put(self._host, connection)
         else:
             connection.close()
+
+    def stop(self) -> None:
+        """End the transfer now, from any thread: whoever waits for its next bytes is woken."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)

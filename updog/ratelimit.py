@@ -71,6 +71,10 @@ class PacedAnswer:
         self._bucket.take(len(data))
         return data
 
+    def stop(self) -> None:
+        """See `updog.wire.Answer`."""
+        self._answer.stop()
+
     def close(self) -> None:
         """See `updog.wire.Answer`."""
         self._answer.close()

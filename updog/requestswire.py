@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -151,6 +152,11 @@ class _RequestsAnswer:
             return self._answer.raw.read1(amount, decode_content=False)
         except _FAILURES as error:
             raise WireError(str(failure(error))) from error
+
+    def stop(self) -> None:
+        # ValueError: a transfer that has ended already has nothing to shut down.
+        with contextlib.suppress(*_FAILURES, RuntimeError):
+            self._answer.raw.shutdown()
 
     def close(self) -> None:
         self._answer.close()

@@ -36,6 +36,10 @@ class WatchedAnswer:
             self._broke()
             raise
 
+    def stop(self) -> None:
+        """See `updog.wire.Answer`."""
+        self._answer.stop()
+
     def close(self) -> None:
         """See `updog.wire.Answer`."""
         self._answer.close()

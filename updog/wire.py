@@ -96,6 +96,9 @@ class Answer(Protocol):
             WireError: the transfer broke off, stalled or drips.
         """
 
+    def stop(self) -> None:
+        """End the transfer now, from any thread: whoever waits for its next bytes is woken."""
+
     def close(self) -> None:
         """Keep the connection if the body was read to its end, otherwise drop it."""
 

@@ -486,10 +486,16 @@ class TestChoice:
             assert "requests" in self.agents(tmp_path, settings, code)
             assert server.log == [("http://name.invalid/a", "")]
 
-    def test_a_stream_goes_by_requests(self, tmp_path: Path) -> None:
+    def test_a_stream_needs_no_requests_either(self, tmp_path: Path) -> None:
         with serving(answer()) as server:
             code = f"assert sum(map(len, fetcher.open('{server.base}/a'))) == {len(DATA)}"
-            assert "requests" in self.agents(tmp_path, FetchSettings(), code)
+            assert self.agents(tmp_path, FetchSettings(), code) == {"http.client"}
+
+    def test_a_stream_through_a_proxy_goes_by_requests(self, tmp_path: Path) -> None:
+        with serving(answer()) as server:
+            settings = FetchSettings(proxies={"http": server.base})
+            code = f"assert sum(map(len, fetcher.open('http://name.invalid/a'))) == {len(DATA)}"
+            assert "requests" in self.agents(tmp_path, settings, code)
 
 
 class TestProxies:

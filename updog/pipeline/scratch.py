@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from updog.pipeline.columns import Slices
 from updog.pipeline.facts import Signed
 from updog.stream import Tally, algorithms_in, cap
 
-_PLACES = (Path("/var/tmp"),)  # noqa: S108 - the file has no name that someone could guess
+_PLACES = ("/var/tmp", "/tmp")  # noqa: S108 - the file has no name that someone could guess
 _KEPT_PIECE = 1 << 18
 
 
@@ -32,9 +31,9 @@ class Scratch:
         places: folders to try; a disk's is better than memory's. The last resort is memory.
     """
 
-    def __init__(self, places: Iterable[Path] = _PLACES) -> None:
+    def __init__(self, places: Iterable[str | Path] = _PLACES) -> None:
         self._fd = -1
-        self._fd = _open((*places, Path(tempfile.gettempdir())))
+        self._fd = _open(places)
         self._length = 0
 
     def __len__(self) -> int:
@@ -90,7 +89,7 @@ class Scratch:
         self.close()
 
 
-def _open(places: Iterable[Path]) -> int:
+def _open(places: Iterable[str | Path]) -> int:
     # O_EXCL: the file can never be given a name either.
     flags = os.O_TMPFILE | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
     for place in places:

@@ -21,6 +21,9 @@ class Head:
     def read1(self, amount: int) -> bytes:
         return b""[:amount]
 
+    def stop(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

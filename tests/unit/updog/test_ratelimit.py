@@ -32,6 +32,9 @@ class Bytes:
         self.bites.append(amount)
         return self._data.read1(amount)
 
+    def stop(self) -> None:
+        pass
+
     def close(self) -> None:
         self._data.close()
 
