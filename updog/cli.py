@@ -94,9 +94,10 @@ def cmd_bundle(args: Namespace) -> int:
 
 def cmd_update_apply(args: Namespace) -> int:
     """Let the installed update boot next."""
-    from updog import install
+    from updog.activation import activate
 
-    return _switch(args, install.activate)
+    settings = config.load(args.config)
+    return _switch(args, lambda control: activate(settings, control))
 
 
 def cmd_update_revert(args: Namespace) -> int:
@@ -111,18 +112,6 @@ def cmd_rollback(args: Namespace) -> int:
     from updog import install
 
     return _switch(args, install.rollback)
-
-
-def cmd_mark_successful(args: Namespace) -> int:
-    """Confirm the running boot.
-
-    Without the run lock on purpose: this runs while a system comes up, and must not fail because an
-    agent is already looking for updates. The disk has a lock of its own for the one write.
-    """
-    control = invocation.control(config.load(args.config))
-    control.mark_successful()
-    remark(args, f"Set {control.status().active} is marked successful.")
-    return 0
 
 
 def cmd_status(args: Namespace) -> int:
@@ -184,7 +173,6 @@ COMMANDS: Commands = {
     "update-apply": cmd_update_apply,
     "update-revert": cmd_update_revert,
     "rollback": cmd_rollback,
-    "mark-successful": cmd_mark_successful,
     "status": cmd_status,
     "why": cmd_why,
     "doctor": cmd_doctor,

@@ -16,6 +16,7 @@
      ├── StorageError               74   500   the state directory or a cache failed
      ├── BusyError                  75   423   another run holds the lock, or it is not yet time
      │    └── UnconfirmedBoot       75   409   the running set is not marked successful
+     ├── Unhealthy                  76   500   a required health check became worse
      ├── PermissionDenied           77   500   the process may not
      └── ConfigError                78   500   the configuration, or the host's own identity
 
@@ -121,6 +122,12 @@ class UnconfirmedBoot(BusyError):
     """The running set is not marked successful, so nothing proven would remain to fall back to."""
 
     http_status = 409
+
+
+class Unhealthy(UpdogError):
+    """The running boot made a required check worse, and is not confirmed."""
+
+    exit_code = 76
 
 
 class PermissionDenied(UpdogError):

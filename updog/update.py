@@ -18,6 +18,7 @@ from partitions.blockio import Access, DeviceOpener
 from partitions.bootcontrol import BootControl
 from partitions.errors import PartitionError
 from updog import install, kept, migrations, select, staged
+from updog.activation import activate
 from updog.body import Fetcher
 from updog.clock import Clock
 from updog.errors import PermissionDenied, StorageError, TargetMismatch
@@ -188,7 +189,7 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
     with RunLock(env.settings.paths.lock):
         result = _install(env, wish)
         if isinstance(result, Installed):
-            install.activate(env.control)
+            activate(env.settings, env.control, str(result.update.version))
         return result
 
 
