@@ -13,6 +13,7 @@ from itertools import chain
 from partitions.blockio import Access, DeviceOpener, Extent
 from partitions.bootcontrol import BootControl
 from partitions.bootstatus import SetExtents
+from updog.beside import NO_LEDGER, Beside, Ledger
 from updog.blockmap import BlockMap
 from updog.errors import CutShort, TargetMismatch, UnconfirmedBoot
 from updog.moving import UNWATCHED, Watch
@@ -23,7 +24,7 @@ from updog.pipeline.formats import Format
 from updog.pipeline.ranges import Range
 from updog.pipeline.source import RangeSource
 from updog.stream import PIECE
-from updog.writing import NO_LEDGER, Beside, Ledger, Receipt, write
+from updog.writing import Receipt, write
 
 __all__ = [
     "Image",

@@ -65,7 +65,7 @@ def forget(folder: Path, slot: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The hashes in a folder, for looking only (see `updog.writing.Ledger`)."""
+    """The hashes in a folder, for looking only (see `updog.beside.Ledger`)."""
 
     folder: Path
 

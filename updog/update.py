@@ -265,7 +265,7 @@ def _remember_blocks(folder: Path, slot: str, receipts: Sequence[Receipt]) -> No
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What this host remembers about its sets (see `updog.writing.Ledger`)."""
+    """What this host remembers about its sets (see `updog.beside.Ledger`)."""
 
     env: Environment
 

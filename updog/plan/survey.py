@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from partitions.blockio import Access, DeviceOpener, Extent
 from updog import kept, select
+from updog.beside import Beside, opened_beside
 from updog.images import image_set
 from updog.install import Image
 from updog.lock import RunLock
@@ -19,7 +20,7 @@ from updog.pipeline.plan import Estimate, Rates
 from updog.select import Chosen, Declined
 from updog.update import Environment, connect, policy, read_manifest, running_release
 from updog.visit import Wish
-from updog.writing import Beside, opened_beside, weigh
+from updog.writing import weigh
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ import pytest
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
 from tests.fakes.memory_disk import MemoryDisk
+from updog.beside import Beside, opened_beside
 from updog.pipeline.direct import CachedMedium, open_medium
 from updog.pipeline.facts import Moved, Way
-from updog.writing import Beside, Receipt, clear_tail, moved_line, opened_beside
+from updog.writing import Receipt, clear_tail, moved_line
 
 SIZE = 3 << 20
 
