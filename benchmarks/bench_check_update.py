@@ -4,8 +4,13 @@ Whole processes, run in turn (A B C A B C …), so that a drift of the machine's
 Quoted are medians, and the medians of the ratios within one round. Wall time includes whatever else
 the machine does; the processor time beside it hardly does.
 
-Our commands run as the installed command does: the module that the console script names. Stock is
-measured twice: a refresh alone, and with the manifest fetched, which is what a check needs.
+Our command is `updog` as users have it: a wheel of this checkout is built and installed, with
+compiled modules, into a virtual environment made for this run, and its console script is started.
+An editable installation would pay for the finders of a developer's environment. The dependencies
+are those of the environment that runs this; all contestants run on the new one's interpreter.
+
+Stock is measured twice: a refresh alone, and with the manifest fetched, which is what a check
+needs.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +33,7 @@ from fixtures.machine import make_machine
 from fixtures.os_images import Recipe, build_release
 from fixtures.publisher import Publisher
 
+ROOT = Path(__file__).resolve().parents[1]
 RUNS = 15
 STOCK = """
 import os, sys
@@ -42,7 +49,6 @@ updater.refresh()
 if whole:
     updater.download_target(updater.get_targetinfo("manifest.json"))
 """
-OURS = "import sys; from updog.cli import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ GOALS = (
     Goal("check-update, changed", "ngclient refresh", 0.8),
     Goal("check-update, changed", "ngclient refresh + manifest", 0.8),
     Goal("status", "python -c pass", 5.0),
+    Goal("status --json", "python -c pass", 5.0),
 )
 
 
@@ -102,10 +109,34 @@ def compiled_modules() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
-def contestants(home: Path, config: Path, url: str) -> dict[str, Contestant]:
+def installed(home: Path) -> Path:
+    """Install a wheel of this checkout into a new environment; return where its programs are."""
+    build = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(home)]
+    quietly([sys.executable, *build], cwd=ROOT)
+    (wheel,) = home.glob("*.whl")
+    quietly([sys.executable, "-m", "venv", "--without-pip", str(home / "venv")])
+    programs = home / "venv/bin"
+    pip = ["-m", "pip", "--python", str(programs / "python"), "install", "--no-deps", str(wheel)]
+    quietly([sys.executable, *pip])
+    packages = sysconfig.get_path("purelib", vars={"base": str(home / "venv")})
+    Path(packages, "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    return programs
+
+
+def quietly(command: Sequence[str], cwd: Path | None = None) -> None:
+    """Run a command whose words matter only if it fails."""
+    ended = subprocess.run(
+        command, cwd=cwd, capture_output=True, check=False, env=compiled_modules()
+    )
+    if ended.returncode:
+        sys.exit(f"{command} ended with {ended.returncode}: {ended.stderr.decode()}")
+
+
+def contestants(programs: Path, home: Path, config: Path, url: str) -> dict[str, Contestant]:
     """Everything that is compared, by name."""
-    ours = [sys.executable, "-c", OURS, "--config", str(config)]
-    stock = [sys.executable, "-c", STOCK, str(home / "stock"), url]
+    python = str(programs / "python")
+    ours = [str(programs / "updog"), "--config", str(config)]
+    stock = [python, "-c", STOCK, str(home / "stock"), url]
     state = home / "machine" / "state"
     return {
         "check-update, unchanged": Contestant([*ours, "check-update"]),
@@ -115,7 +146,8 @@ def contestants(home: Path, config: Path, url: str) -> dict[str, Contestant]:
         "ngclient refresh": Contestant([*stock, "refresh"]),
         "ngclient refresh + manifest": Contestant([*stock, "whole"]),
         "status": Contestant([*ours, "status"]),
-        "python -c pass": Contestant([sys.executable, "-c", "pass"]),
+        "status --json": Contestant([*ours, "status", "--json"]),
+        "python -c pass": Contestant([python, "-c", "pass"]),
     }
 
 
@@ -141,7 +173,7 @@ def main() -> None:
             )
             (home / "stock").mkdir()
             (home / "stock" / "shipped-root.json").write_bytes(publisher.root_json())
-            everyone = contestants(home, machine.config, url)
+            everyone = contestants(installed(home / "wheel"), home, machine.config, url)
             run(everyone["status"])
             run(everyone["check-update, unchanged"])
             shutil.copytree(home / "machine" / "state", home / "older")
