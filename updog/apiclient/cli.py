@@ -1,0 +1,232 @@
+"""The `apiclient` command: parse, ask, print (formats 10.5).
+
+Results go to stdout, all else to stderr. Exit codes: 0 done, 1 it failed, 2 the command line is
+wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING
+
+from updog.errors import UpdogError
+
+if TYPE_CHECKING:
+    from updog.apiclient.connection import Connection
+    from updog.apiclient.following import Follower
+
+DEFAULT_SOCKET = Path("/run/api.sock")
+ANSWER_TIMEOUT = 120.0
+INTERRUPTED = 130
+NOTHING_TO_DO = frozenset({"Idle", "Ready"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program name; None takes those of this process.
+
+    Returns:
+        The exit code.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        _COMMANDS[args.run](args)
+        sys.stdout.flush()
+    except UpdogError as error:
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        sys.stderr.write(f"{error}{hint}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted; the service goes on with what was begun.\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refresh, and print the status."""
+    from updog.apiclient.following import REFRESH
+
+    with _follower(args) as follower:
+        follower.run(REFRESH)
+        status = follower.status()
+    _print(json.dumps(status, indent=2, ensure_ascii=False))
+
+
+def apply(args: argparse.Namespace) -> None:
+    """Prepare and activate; with flags, refresh before and restart after."""
+    from updog.apiclient.following import ACTIVATE, PREPARE, REFRESH
+
+    with _follower(args) as follower:
+        if args.check:
+            follower.run(REFRESH)
+            if follower.status()["update_state"] in NOTHING_TO_DO:
+                return
+        follower.run(PREPARE)
+        follower.run(ACTIVATE)
+    if args.reboot:
+        reboot(args)
+    else:
+        _remark("The update is applied and takes effect at the next reboot: apiclient reboot")
+
+
+def cancel(args: argparse.Namespace) -> None:
+    """End what is under way, or take an activation back."""
+    from updog.apiclient.following import DEACTIVATE
+
+    with _follower(args) as follower:
+        if not follower.end():
+            follower.run(DEACTIVATE)
+
+
+def reboot(args: argparse.Namespace) -> None:
+    """Restart the machine."""
+    _connection(args).ask("POST", "/actions/reboot")
+    _remark("Rebooting, goodbye...")
+
+
+def get(args: argparse.Namespace) -> None:
+    """Print what GET answers; JSON in a form for people."""
+    connection = _connection(args)
+    for uri in args.uri:
+        answer = connection.ask("GET", uri if uri.startswith("/") else f"/{uri.replace('.', '/')}")
+        if "json" in answer.headers.get("content-type", ""):
+            _print(json.dumps(answer.tree(), indent=2, ensure_ascii=False))
+        else:
+            _print(answer.body)
+
+
+def raw(args: argparse.Namespace) -> None:
+    """Send any request, and print the body."""
+    answer = _connection(args).ask(args.method, args.uri, args.data)
+    if args.verbose:
+        _remark(f"{answer.status} {answer.reason}")
+    _print(answer.body)
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
+    "check": check,
+    "apply": apply,
+    "cancel": cancel,
+    "reboot": reboot,
+    "get": get,
+    "raw": raw,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="apiclient",
+        description="Speak to the update service of this machine.",
+        epilog="Exit codes: 0 done, 1 it failed, 2 the command line is wrong.",
+        allow_abbrev=False,
+    )
+    _add_global(parser, DEFAULT_SOCKET, None, verbose=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    update = commands.add_parser("update", help="look for updates and apply them")
+    actions = update.add_subparsers(metavar="ACTION", required=True)
+    _add(actions, "check", "refresh, and print the status")
+    applying = _add(actions, "apply", "write the chosen update and let it boot next")
+    applying.add_argument("-c", "--check", action="store_true", help="refresh first")
+    applying.add_argument("-r", "--reboot", action="store_true", help="restart on success")
+    _add(actions, "cancel", "end what is under way, or take an activation back")
+    _add(commands, "reboot", "restart the machine")
+    getting = _add(commands, "get", "print what the service tells")
+    getting.add_argument("uri", nargs="+", metavar="URI", help="such as /updates/status, or os")
+    asking = _add(commands, "raw", "send any request")
+    asking.add_argument("-u", "--uri", required=True, metavar="URI", help="path and query")
+    asking.add_argument(
+        "-m", "-X", "--method", default="GET", metavar="METHOD", help="default: GET"
+    )
+    asking.add_argument("-d", "--data", metavar="DATA", help="a body, in JSON")
+    return parser
+
+
+# argparse has no public name for what add_subparsers returns.
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    silent = argparse.SUPPRESS  # absent here must not undo what stood before the command
+    _add_global(parser, silent, silent, verbose=silent)
+    parser.set_defaults(run=name)
+    return parser
+
+
+def _add_global(
+    parser: argparse.ArgumentParser, path: object, timeout: object, *, verbose: object
+) -> None:
+    parser.add_argument(
+        "-s",
+        "--socket",
+        "--socket-path",
+        type=Path,
+        default=path,
+        metavar="PATH",
+        help=f"the service's socket; default: {DEFAULT_SOCKET}",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=timeout,
+        metavar="SECONDS",
+        help="how long to wait for a command",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=verbose, help="show the status of answers"
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+def _connection(args: argparse.Namespace) -> Connection:
+    from updog.apiclient.connection import Connection
+
+    return Connection(args.socket, args.timeout or ANSWER_TIMEOUT)
+
+
+@contextmanager
+def _follower(args: argparse.Namespace) -> Iterator[Follower]:
+    from updog.apiclient.bar import Bar
+    from updog.apiclient.following import Follower
+    from updog.clock import SystemClock
+
+    connection = _connection(args)
+    if not sys.stderr.isatty():
+        yield Follower(connection, SystemClock(), sleep, args.timeout)
+        return
+    bar = Bar(connection, sys.stderr)
+    try:
+        yield Follower(connection, SystemClock(), sleep, args.timeout, bar)
+    finally:
+        bar.clear()
+
+
+def _remark(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _print(text: str) -> None:
+    """A result, for stdout; nothing at all for an empty one."""
+    if text:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
