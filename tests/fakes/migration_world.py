@@ -1,4 +1,4 @@
-"""A host whose data store is to be migrated, with the repository that was cached for it, as files."""
+"""A host whose data store is to be migrated, with the repository cached for it, as files."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ SCALARS = st.one_of(
     st.booleans(),
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
-    st.text(st.characters(exclude_categories=("Cs",)), max_size=8),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.sampled_from(["old", "new", "{{ settings.a }}"]),
 )
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3)).map(Datum.of) | st.sampled_from(

@@ -70,7 +70,10 @@ def main() -> None:
         seen = _lock_in(order, seen)
     else:
         _tell(order, "it is not locked in at all")
-    _wait_for_child(order)
+    # Twice: the first process of a number space hears no signals, so it only waits; and with it,
+    # all that the migration has started ends.
+    _go_on_in_child(order)
+    _go_on_in_child(order)
     _bound(order)
     os.close(order.told)
     words = [word.replace("{work}", str(seen)) for word in order.words]
@@ -156,8 +159,8 @@ def _leave_root() -> None:
     os.setresuid(OWN_USER, OWN_USER, OWN_USER)
 
 
-def _wait_for_child(order: Order) -> None:
-    """Go on in a child, the first process of its number space: with it, all that it starts ends."""
+def _go_on_in_child(order: Order) -> None:
+    """Return in a child; this process waits for it, and ends as it ends."""
     child = os.fork()
     if not child:
         # Whoever ends us by force ends the child as well. Asked for only now, since a change of

@@ -204,7 +204,7 @@ def test_expired_metadata_is_believed_and_told(world: MigrationWorld) -> None:
     assert "the cached timestamp.json expired 335 days ago" in done.journey.remarks
 
 
-def _damage(world: MigrationWorld, folder: Path, part: str) -> None:
+def _damage(folder: Path, part: str) -> None:
     for path in folder.iterdir():
         if part in path.name:
             content = bytearray(path.read_bytes())
@@ -216,7 +216,7 @@ def _damage(world: MigrationWorld, folder: Path, part: str) -> None:
 def test_damaged_metadata_is_not_believed(world: MigrationWorld, part: str) -> None:
     world.place("1.0.0")
     world.publish({"1.0.0>1.1.0": ["a"]})
-    _damage(world, world.paths.metadata_cache_dir, part)
+    _damage(world.paths.metadata_cache_dir, part)
     with pytest.raises(TrustError):
         _migrate(world, "1.1.0")
     assert world.store == LOG
@@ -238,7 +238,7 @@ def test_metadata_of_other_keys_is_not_believed(world: MigrationWorld, tmp_path:
 def test_damaged_or_missing_targets_are_not_run(world: MigrationWorld, part: str) -> None:
     world.place("1.0.0")
     world.publish({"1.0.0>1.1.0": ["a"]})
-    _damage(world, world.paths.migrations_dir, part)
+    _damage(world.paths.migrations_dir, part)
     with pytest.raises(TrustError):
         _migrate(world, "1.1.0")
     for path in world.paths.migrations_dir.iterdir():
