@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
+from updog.agent import flags as agent
 from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
@@ -307,7 +308,19 @@ COMMANDS = (
         (migrate.add_flags,),
         module="updog.migrate.command",
     ),
+    Command(
+        "agent",
+        "keep this machine up to date by its schedule",
+        (agent.once_flag,),
+        module="updog.agent.command",
+    ),
     # Commands that only tell.
+    Command(
+        "schedule",
+        "show when this host asks, installs and restarts next",
+        (_json_flag,),
+        module="updog.agent.command",
+    ),
     Command("status", "show both partition sets and what boots next", (_json_flag,)),
     Command(
         "plan",

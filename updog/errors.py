@@ -15,6 +15,7 @@
      ├── InternalError              70   500   our own mistake
      ├── StorageError               74   500   the state directory or a cache failed
      ├── BusyError                  75   423   another run holds the lock, or it is not yet time
+     │    ├── BudgetSpent           75   423   the bytes of the day are used up
      │    └── UnconfirmedBoot       75   409   the running set is not marked successful
      ├── Unhealthy                  76   500   a required health check became worse
      ├── PermissionDenied           77   500   the process may not
@@ -116,6 +117,10 @@ class BusyError(UpdogError):
 
     exit_code = 75
     http_status = 423
+
+
+class BudgetSpent(BusyError):
+    """As many bytes as may be fetched in a day were fetched."""
 
 
 class UnconfirmedBoot(BusyError):

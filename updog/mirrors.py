@@ -63,6 +63,15 @@ class RangedOnce(Protocol):
         """Send it (see `updog.fetch.HttpFetcher.ask`)."""
 
 
+@runtime_checkable
+class SeveralServers(Protocol):
+    """A `Fetcher` that may find another server with the right bytes."""
+
+    def leave(self, error: UpdogError) -> bool:
+        """Turn away from the server whose file was refused; False if no other is left."""
+        ...
+
+
 class Mirrors:
     """A `Fetcher` over several servers.
 
@@ -251,7 +260,7 @@ def elsewhere(fetcher: Fetcher, error: UpdogError) -> bool:
     Raises:
         TrustError: no server is left, and this is what was wrong with an earlier one.
     """
-    return isinstance(fetcher, Mirrors) and fetcher.leave(error)
+    return isinstance(fetcher, SeveralServers) and fetcher.leave(error)
 
 
 def _together(failures: Sequence[UnreachableError]) -> UnreachableError:
