@@ -48,7 +48,10 @@ def rehearse(
         if chain is None or chain.version == goal:
             return Rehearsed(Journey(chain and chain.version, goal), (), ())
         source = repository()
-        return _there_and_back(chain, source, plan(chain, goal, source, now), tools)
+        journey = plan(chain, goal, source, now)
+        if not journey.migrations:
+            return Rehearsed(journey, (), ())
+        return _there_and_back(chain, source, journey, tools)
 
 
 def _there_and_back(chain: Chain, source: Repository, journey: Journey, tools: Tools) -> Rehearsed:
