@@ -203,15 +203,18 @@ class Gate:
         hold: says of a path whether to stop in it.
         server: serves it.
         reached: paths in which it has stopped.
+        asked: all paths that were asked for.
     """
 
     world: FileWorld
     hold: Callable[[str], bool] = lambda _path: False
     server: Server | None = None
     reached: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def __call__(self, exchange: Exchange) -> None:
         path = exchange.path.partition("?")[0].lstrip("/")
+        self.asked.append(path)
         content = self.world.client.repo.files.get(path)
         if content is None:
             exchange.reply(404)
@@ -226,6 +229,15 @@ class Gate:
             exchange.close_connection = True
         else:
             exchange.reply(200, content)
+
+    def count(self, path: str) -> int:
+        """How often a path was asked for."""
+        return self.asked.count(path)
+
+    def release(self) -> None:
+        """Break off where it has stopped."""
+        assert self.server is not None
+        self.server.stop_stalling.set()
 
     def wait(self) -> None:
         """Wait until it has stopped somewhere."""

@@ -89,6 +89,7 @@ class Keeper:
         self._machinery = machinery
         self._record = record
         self._running: Running | None = None
+        self._closing = False
         self._admission = asyncio.Lock()
         self._question: asyncio.Task[Ended] | None = None
         self._asked: Job | None = None
@@ -107,7 +108,7 @@ class Keeper:
         """Take over from a service that ended with a command under way."""
         if self._record.running is not None:
             self._record = self._record.interrupted(self._machinery.clock.now())
-            await self._save()
+            await self._save(self._record)
 
     async def status(self) -> Status:
         """How things are.
@@ -133,7 +134,7 @@ class Keeper:
         """
         # They wait here for each other's beginning only, which is short, and not for the work.
         async with self._admission:
-            if self.running:
+            if self.running or self._closing:
                 raise _busy()
             await self._end_question()
             lock = RunLock(self._machinery.settings.paths.lock)
@@ -173,7 +174,7 @@ class Keeper:
             Refused: a command is under way, or began meanwhile.
             UpdogError: nothing can be told.
         """
-        if self.running:
+        if self.running or self._closing:
             raise _busy()
         if self._question is None:
             self._question = asyncio.create_task(self._ask())
@@ -194,7 +195,8 @@ class Keeper:
         await asyncio.to_thread(reboot, self._machinery.settings.boot.reboot_command)
 
     async def close(self) -> None:
-        """End what is under way, in order."""
+        """Take no further command, and end what is under way, in order."""
+        self._closing = True
         await self._end_question()
         if running := self._running:
             await running.job.end()
@@ -215,7 +217,7 @@ class Keeper:
             job = await Job.start(self._errand(command, lock))
         except BaseException:
             self._record = record
-            await self._save()
+            await self._save(self._record)
             raise
         self.audience.begin(command, number)
         task = asyncio.create_task(self._finish(job, status.running, lock))
@@ -230,18 +232,20 @@ class Keeper:
 
     async def _finish(self, job: Job, host: ImageId, lock: RunLock) -> None:
         """Wait for the worker's end and write it down; only then may the next command begin."""
+        record = self._record
         try:
             ended = await job.wait(self.audience.move)
-            self._record = _after(self._record, ended, host, self._machinery.clock)
-            await self._save()
-            self._count()
+            record = _after(record, ended, host, self._machinery.clock)
+            await self._save(record)
         finally:
+            # All at once: whoever hears of the end may give the next command.
             lock.__exit__(None, None, None)
-            self._running = None
+            self._record, self._running = record, None
+            self._count(record)
             self.audience.end()
 
-    def _count(self) -> None:
-        last = self._record.last
+    def _count(self, record: Record) -> None:
+        last = record.last
         if last is not None:
             key = (last.command, last.status.value)
             self.ended[key] = self.ended.get(key, 0) + 1
@@ -265,9 +269,9 @@ class Keeper:
             await self._asked.end()
         await asyncio.wait({question})
 
-    async def _save(self) -> None:
+    async def _save(self, record: Record) -> None:
         try:
-            await asyncio.to_thread(self._write, self._record)
+            await asyncio.to_thread(self._write, record)
         except (StorageError, PermissionDenied) as error:
             # What is done is done, and the disk tells it; only its history would be lost.
             log.warning("%s", error)

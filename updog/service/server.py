@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,6 +19,7 @@ from updog.service.peers import peer_of
 GRACE = 5
 """Seconds that open requests get when the service ends."""
 KEEP_ALIVE = 30
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WAITING = "waiting for commands"
 
 
@@ -34,16 +37,35 @@ class PeerProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """The server, which tells systemd when it answers."""
+    """The server, with its beginning and its end."""
 
-    def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:
+    def __init__(self, config: uvicorn.Config, keeper: Keeper, notifier: Notifier) -> None:
         super().__init__(config)
+        self._keeper = keeper
         self._notifier = notifier
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order at a signal; uvicorn's own way gives the signal on, and dies of it."""
+        loop = asyncio.get_running_loop()
+        for each in SIGNALS:
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        try:
+            yield
+        finally:
+            for each in SIGNALS:
+                loop.remove_signal_handler(each)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
         self._notifier.ready(WAITING)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the command under way first: who listens to its progress hears the end of it."""
+        self._notifier.stopping()
+        await self._keeper.close()
+        await super().shutdown(sockets)
 
 
 async def serve(
@@ -58,14 +80,12 @@ async def serve(
         notifier: told when the service answers, lives and ends.
     """
     await keeper.begin()
-    server = Server(_config(application), notifier)
+    server = Server(_config(application), keeper, notifier)
     beats = asyncio.create_task(_signs_of_life(keeper, notifier))
     try:
         await server.serve(sockets=[listener])
     finally:
-        notifier.stopping()
         beats.cancel()
-        await keeper.close()
 
 
 def _config(application: ASGIApp) -> uvicorn.Config:
