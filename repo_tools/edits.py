@@ -53,6 +53,25 @@ def add(manifest: Manifest, update: Update, *, max_version: Version | None = Non
     return set_max_version(added, highest, variant=update.variant, arch=update.arch)
 
 
+def check_recalls(before: Manifest, after: Manifest) -> None:
+    """Refuse an edit that lets hosts take a release again that was halted or withdrawn.
+
+    A new release raises the maximum of all (formats 2.4), the bad ones among them, and hosts whose
+    turn for the new one has not come would take the bad one meanwhile.
+
+    Raises:
+        UsageError: there is such a release; the message names the first.
+    """
+    for update, then in zip(before.updates, after.updates, strict=False):
+        if update.max_version < update.version <= then.max_version:
+            raise UsageError(
+                f"{_title(update)} is held back by its maximum of {update.max_version};"
+                f" a maximum of {then.max_version} for all would let hosts take it again",
+                hint="take it out first with: updog-repo remove-update. If it is good after all,"
+                f" let it go on with: updog-repo set-max-version -v {update.version}",
+            )
+
+
 def remove(manifest: Manifest, variant: str, arch: str, version: Version) -> Manifest:
     """Drop an update; no maximum version changes.
 

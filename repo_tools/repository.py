@@ -231,7 +231,8 @@ class Repository:
         Raises:
             ImageError: an image cannot be published.
             DraftError: one of their names is in use for other bytes.
-            UsageError: two images with one name, or no release to make a delta from.
+            UsageError: two images with one name, no release to make a delta from, or a release
+                that was halted or withdrawn would come back.
         """
         update = _update_of(new)
         with self.locked():
@@ -239,6 +240,7 @@ class Repository:
             manifest = draft.manifest()
             # Edited first: a refusal should not cost the time of compressing the images.
             after = edits.add(manifest, update, max_version=new.max_version)
+            edits.check_recalls(manifest, after)
             bases = [drafted(manifest, version) for version in new.delta_from]
             workshop = Workshop(draft, self.published_targets, report)
             how = Packaging(new.version, new.format, blockmap=new.blockmap)

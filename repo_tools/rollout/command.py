@@ -78,7 +78,7 @@ def cmd_halt(arguments: argparse.Namespace, now: datetime) -> None:
 
     cap = arguments.max_version
     _carry_out(arguments, lambda manifest: halt(manifest, _which(arguments), now, cap))
-    say("The next add-update sets the maximum of all updates anew; before it: remove-update.")
+    say("Before its successor is added, take it out of the draft: updog-repo remove-update.")
 
 
 def _which(arguments: argparse.Namespace) -> Which:

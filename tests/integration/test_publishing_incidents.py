@@ -17,6 +17,7 @@ from repo_tools.repository import Repository
 from repo_tools.root import RootPlan, renew
 from tests.fakes.repositories import EDITION as EDGE
 from tests.fakes.repositories import add_version, allow_step, new_repository
+from updog.errors import UsageError
 
 NAMED = ("--variant", "edge", "-a", "x86_64")
 POLICY = """
@@ -227,6 +228,17 @@ def test_withdrawing_the_only_release_is_refused(desk: Desk) -> None:
     assert desk.run("publish")[0] == 0
     code, said = desk.run("release", "withdraw", *NAMED, "-v", "1.1.0")
     assert (code, "cannot go back from 1.1.0" in said) == (64, True)
+
+
+def test_successor_of_a_withdrawn_release_brought_it_back(desk: Desk) -> None:
+    add_version(desk.repository, "1.2.0")
+    allow_step(desk.repository, "1.1.0", "1.2.0")
+    assert desk.run("publish")[0] == 0
+    assert desk.run("release", "withdraw", *NAMED, "-v", "1.2.0")[0] == 0
+    with pytest.raises(UsageError, match=r"1\.2\.0 is held back"):
+        add_version(desk.repository, "1.3.0")
+    assert desk.run("remove-update", *NAMED, "-v", "1.2.0")[0] == 0
+    add_version(desk.repository, "1.3.0")
 
 
 def test_expired_metadata_stopped_a_fleet_for_a_weekend(

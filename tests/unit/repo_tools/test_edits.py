@@ -68,6 +68,21 @@ def test_a_given_maximum_goes_to_all_of_its_kind() -> None:
     assert _maxima(added) == ["1.3.0", "1.3.0"]
 
 
+@pytest.mark.parametrize("given", [None, _v("1.2.0")])
+def test_a_release_that_was_called_back_does_not_come_back_with_the_next(
+    given: Version | None,
+) -> None:
+    before = Manifest((_update("1.0.0", "1.1.0"), _update("1.1.0", "1.0.0")))
+    after = edits.add(before, _update("1.2.0", "1.2.0"), max_version=given)
+    with pytest.raises(UsageError, match=r"edge x86_64 1\.1\.0 is held back by its maximum"):
+        edits.check_recalls(before, after)
+
+
+def test_a_release_that_stays_called_back_is_no_hindrance() -> None:
+    before = Manifest((_update("1.0.0", "1.0.0"), _update("1.1.0", "1.0.0")))
+    edits.check_recalls(before, edits.add(before, _update("1.0.1", "1.0.1")))
+
+
 def test_an_added_update_has_no_waves_yet() -> None:
     added = edits.add(Manifest(), replace(_update("1.2.0"), schedule=WAVES))
     assert added.updates[0].schedule == Schedule()
