@@ -290,9 +290,9 @@ class TestSlowAndEndless:
             for _ in range(10):
                 exchange.wfile.write(bytes(200))
                 exchange.wfile.flush()
-                exchange.server.stop_stalling.wait(0.1)
+                exchange.server.stop_stalling.wait(0.3)
 
-        fetcher = HttpFetcher(FetchSettings(timeout_stall=0.4, retries=0), wire=wire)
+        fetcher = HttpFetcher(FetchSettings(timeout_stall=2, retries=0), wire=wire)
         with serving(slow) as server:
             assert fetcher.get(f"{server.base}/a", max_bytes=2000) == bytes(2000)
             fetcher.close()
