@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from repo_tools import root
 from repo_tools.draft import Edition
 from repo_tools.errors import PublishedError, RootError
+from repo_tools.publishing.leftbehind import left_behind
 from repo_tools.publishrun import Release, Report, Run, Signed
 from repo_tools.repository import Repository
 from repo_tools.stores.opening import open_store
@@ -56,7 +57,18 @@ def publish(
     """
     with running(repository, now, lifetimes, report, store) as run:
         chosen = tuple(editions) if editions is not None else repository.select()
-        return run.put_out([run.sign(edition, run.planned(edition)) for edition in chosen])
+        signed = [run.sign(edition, run.planned(edition)) for edition in chosen]
+        for edition in chosen:
+            _warn_of_stranded(run, edition)
+        return run.put_out(signed)
+
+
+def _warn_of_stranded(run: Run, edition: Edition) -> None:
+    """Hosts of releases that a draft no longer knows are in the field all the same."""
+    published = run.published_manifest(edition)
+    if published is not None:
+        for line in left_behind(published, run.repository.draft(edition).manifest()):
+            run.report(f"Warning: {line}. Look at the steps in Release.toml: set-migrations")
 
 
 def refresh(

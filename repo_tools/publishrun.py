@@ -26,7 +26,7 @@ from typing import TypeAlias
 
 from repo_tools import plan as planning
 from repo_tools import released, signing
-from repo_tools.draft import Edition
+from repo_tools.draft import MANIFEST, Edition
 from repo_tools.errors import PublishedError
 from repo_tools.plan import Item
 from repo_tools.released import TIMESTAMP, Released
@@ -35,6 +35,9 @@ from repo_tools.root import SignedRoot
 from repo_tools.signing import Signers
 from repo_tools.stores.place import Lifetimes
 from repo_tools.stores.store import Store
+from updog import manifest as manifest_format
+from updog.errors import ManifestError
+from updog.manifest import Manifest
 
 Report: TypeAlias = Callable[[str], None]
 HASHED_UP_TO = 1 << 20
@@ -111,6 +114,16 @@ class Run:
                     hint="Publish again from the draft: updog-repo publish DIR",
                 )
         return items
+
+    def published_manifest(self, edition: Edition) -> Manifest | None:
+        """The manifest that clients see; None if there is none that we have signed."""
+        try:
+            listed = self.released(edition).targets.targets.get(MANIFEST)
+            data = listed and self.store.read(f"{TARGETS}/{planning.published_name(listed)}")
+            return manifest_format.parse(data) if data else None
+        except (PublishedError, ManifestError):
+            # Told by those who need it; a publish from the draft is the remedy.
+            return None
 
     def was_published(self, edition: Edition) -> bool:
         """Whether there is, or ought to be, something that clients of an edition are led to."""

@@ -141,6 +141,23 @@ def test_canary_was_fine_but_older_releases_broke_on_a_migration_hole(desk: Desk
     assert not list(desk.repository.published.rglob("timestamp.json"))
 
 
+def test_old_release_that_left_the_draft_was_stranded_in_silence(desk: Desk) -> None:
+    allow_step(desk.repository, "1.0.0", "1.1.0")
+    assert desk.run("publish")[0] == 0
+    add_version(desk.repository, "1.2.0")
+    desk.set_migrations('version = "1.2.0"\n[migrations]\n"(1.1.0, 1.2.0)" = []\n')
+    code, said = desk.run("publish", "--dry-run")
+    assert (code, "Warning: edge x86_64 1.0.0 would be stranded" in said) == (0, True)
+    assert "edge x86_64 1.1.0 would" not in said
+
+
+def test_empty_draft_took_every_release_away(desk: Desk) -> None:
+    assert desk.run("publish")[0] == 0
+    desk.run("remove-update", *NAMED, "-v", "1.1.0")
+    code, said = desk.run("publish")
+    assert (code, "Warning: edge x86_64 1.1.0 would be stranded" in said) == (0, True)
+
+
 def test_hole_that_was_published_elsewhere_is_found(
     publisher: Publisher, capsys: pytest.CaptureFixture[str]
 ) -> None:
