@@ -52,7 +52,8 @@ class Extent(_Window):
         return super().__new__(cls, path, offset, size)
 
     def __str__(self) -> str:
-        if self.offset == 0 and self.size is None:
+        if self.offset == 0:
+            # A device of its own, or a whole file: how much of it is used tells nobody anything.
             return str(self.path)
         length = "" if self.size is None else f"+{self.size}"
         return f"{self.path}@{self.offset}{length}"

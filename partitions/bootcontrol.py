@@ -229,20 +229,19 @@ class GptBootControl:
 
     def _extent(self, table: Table, number: int) -> Extent:
         node = self.located.nodes.get(number)
+        entry = table.entry(number)
+        length = entry.sectors * table.sector_size
         if node is not None:
-            return Extent(node)
+            # Not one byte more or less than the table says: a node of another size belongs to
+            # another table, or to a disk that was cut.
+            return Extent(node, size=length)
         if self.located.nodes:
             # The whole disk is no way around it: its page cache is not that of the partition.
             raise DiscoveryError(
                 f"the kernel shows no node for partition {number} of {self.located.disk}; make it"
                 " read the partition table again (partprobe) or reboot"
             )
-        entry = table.entry(number)
-        return Extent(
-            self.located.disk,
-            entry.first_lba * table.sector_size,
-            entry.sectors * table.sector_size,
-        )
+        return Extent(self.located.disk, entry.first_lba * table.sector_size, length)
 
     def _open(self, access: Access) -> BlockIO:
         return self.open_device(Extent(self.located.disk), access)

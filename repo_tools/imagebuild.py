@@ -103,7 +103,9 @@ def _compress(chunks: Iterable[bytes], sink: BinaryIO) -> Built:
 
 def _frame(chunks: Iterable[bytes]) -> Iterator[bytes]:
     encoder = frame.LZ4FrameCompressor(
-        block_size=frame.BLOCKSIZE_MAX4MB,
+        # Small enough that a client which lacks a little fetches little, and that a run which is
+        # cut short loses little; large enough to be decoded at full speed.
+        block_size=frame.BLOCKSIZE_MAX256KB,
         block_linked=False,
         compression_level=LEVEL,
         content_checksum=True,

@@ -9,13 +9,14 @@ from functools import partial
 from updog import blockmap
 from updog.blockmap import BlockMap
 from updog.deltaformat import target_name
-from updog.errors import Expired, NotThere, TargetMismatch, TrustError, UpdogError
+from updog.errors import Expired, TargetMismatch, TrustError, UpdogError
 from updog.install import Image, ImageSet
 from updog.manifest import Images
+from updog.pipeline.adaptive import check_facts
 from updog.pipeline.delta import Delta
 from updog.pipeline.facts import Signed
 from updog.pipeline.formats import Format
-from updog.pipeline.scratch import receive_map
+from updog.pipeline.scratch import Scratch, check_map_length, receive_signed
 from updog.session import Session
 from updog.tuffiles import Target
 
@@ -44,6 +45,7 @@ def image_set(session: Session, names: Images, base: str | None = None) -> Image
 
 def _image(session: Session, target: Target, base: str | None) -> Image:
     raw_length, raw_sha256 = _raw_facts(target)
+    about = Signed(target.name, target.length, target.hashes, raw_length, raw_sha256)
     return Image(
         target.name,
         target.length,
@@ -53,7 +55,7 @@ def _image(session: Session, target: Target, base: str | None) -> Image:
         raw_sha256,
         _format(target),
         source=partial(session.ranges, target),
-        blockmap=partial(_blockmap, session, target, raw_length),
+        blockmap=partial(_blockmap, session, target, about),
         delta=partial(_delta, session, target, base),
     )
 
@@ -66,7 +68,7 @@ def _chunks(session: Session, target: Target) -> Callable[[], Iterator[bytes]]:
     return chunks
 
 
-def _blockmap(session: Session, image: Target, raw_length: int | None) -> BlockMap | None:
+def _blockmap(session: Session, image: Target, about: Signed) -> BlockMap | None:
     """The map of an image, where the repository has one that can be used.
 
     A map only makes things cheaper: without it the image is fetched whole.
@@ -75,16 +77,26 @@ def _blockmap(session: Session, image: Target, raw_length: int | None) -> BlockM
     if found is None:
         return None
     signed = Signed(found.name, found.length, found.hashes)
+    try:
+        check_map_length(signed, about.raw_length)
+        known = blockmap.parse(_received(session, found, signed), found.name)
+        check_facts(about, known)
+    except Expired:
+        raise
+    except UpdogError as error:
+        log.warning("%s; %s is fetched without its map.", error, image.name)
+        return None
+    return known
+
+
+def _received(session: Session, target: Target, signed: Signed) -> Scratch:
+    """The verified bytes of a target, from another server where one sends others."""
     while True:
         try:
-            return receive_map(signed, _chunks(session, found), raw_length)
-        except Expired:
-            raise
-        except UpdogError as error:
-            if isinstance(error, TargetMismatch | NotThere) and session.elsewhere(error):
-                continue
-            log.warning("%s; %s is fetched without its map.", error, image.name)
-            return None
+            return receive_signed(signed, _chunks(session, target))
+        except TargetMismatch as error:
+            if not session.elsewhere(error):
+                raise
 
 
 def _delta(session: Session, image: Target, base: str | None) -> Delta | None:

@@ -123,8 +123,9 @@ def stage(
     placed = images.placed(control.inactive_set())
     # Whatever can fail without a write fails here, while the old set can still be fallen back to.
     refuse_unconfirmed(control, force=force)
-    refuse_misfits(placed, open_device)
+    sizes = refuse_misfits(placed, open_device)
     offers = begin([image for image, _ in placed])
+    refuse_longer(offers, sizes)
     # From here on only the running set can boot: a half-written one must never be a candidate.
     control.clear_inactive(force=force)
     ledger.cleared()
@@ -154,25 +155,48 @@ def refuse_unconfirmed(control: BootControl, *, force: bool) -> None:
     )
 
 
-def refuse_misfits(placed: Iterable[tuple[Image, Extent]], open_device: DeviceOpener) -> None:
+def refuse_misfits(
+    placed: Iterable[tuple[Image, Extent]], open_device: DeviceOpener
+) -> tuple[int, ...]:
     """Refuse images that cannot fit their partitions, before anything is written.
+
+    Returns:
+        Bytes of each partition.
 
     Raises:
         TargetMismatch: an image is larger than its partition.
         PartitionError: a partition is missing, busy, read-only, or cannot be opened.
     """
+    sizes = []
     for image, place in placed:
         # For writing, although nothing is written: a busy or read-only partition shows here too.
         with open_device(place, Access.WRITE) as device:
             size = device.size
+        sizes.append(size)
         # Where no raw length is signed: LZ4 never shrinks below what it takes to store bytes as
         # they are, so a target this much larger than its place decodes to more than the place.
         least = image.length - image.length // 64 - PIECE
         if (image.raw_length if image.raw_length is not None else least) > size:
-            raise TargetMismatch(
-                f"{image.name} does not fit: {place} has {size} bytes.",
-                hint="Nothing was changed. This update needs a disk with larger partitions.",
-            )
+            raise _misfit(image.name, size)
+    return tuple(sizes)
+
+
+def refuse_longer(offers: Iterable[Offer], sizes: Iterable[int]) -> None:
+    """Refuse images that their maps show to be longer than their partitions.
+
+    Raises:
+        TargetMismatch: one is.
+    """
+    for offer, size in zip(offers, sizes, strict=True):
+        if offer.blockmap is not None and offer.blockmap.whole.raw_length > size:
+            raise _misfit(offer.signed.name, size)
+
+
+def _misfit(name: str, size: int) -> TargetMismatch:
+    return TargetMismatch(
+        f"{name} does not fit: its partition has {size} bytes.",
+        hint="Nothing was changed. This update needs a disk with larger partitions.",
+    )
 
 
 def begin(images: Sequence[Image]) -> tuple[Offer, ...]:

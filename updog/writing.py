@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
 from updog.beside import Beside, opened_beside
+from updog.blockmap import BlockMap
 from updog.moving import Moving, Phase, Progress, Watch
 from updog.pipeline import engine
 from updog.pipeline.adaptive import Base
@@ -88,8 +89,7 @@ def write(
         # What was cleared has to be on the disk before the set may be marked valid.
         device.flush()
     teller.say(Phase.DONE)
-    hashes = offer.blockmap.hashes if offer.blockmap is not None else None
-    return _receipt(done, place, hashes)
+    return _receipt(done, place, offer.blockmap)
 
 
 def has_parts(offer: Offer) -> bool:
@@ -154,7 +154,7 @@ def clear_tail(device: BlockIO, medium: Medium, start: int) -> None:
     Raises:
         DeviceError: the device failed.
     """
-    buffer, zeros = aligned(PIECE), memoryview(bytes(PIECE))
+    buffer, zeros = aligned(PIECE), aligned(PIECE)
     whole = min(round_up(start), medium.size)
     if device.pread(start, whole - start) != zeros[: whole - start]:
         device.pwrite(start, zeros[: whole - start])
@@ -214,7 +214,11 @@ class _Teller:
         self.say(Phase.TRANSFER if done < total else Phase.VERIFY)
 
 
-def _receipt(done: Done, place: Extent, hashes: Slices | None) -> Receipt:
+def _receipt(done: Done, place: Extent, blockmap: BlockMap | None) -> Receipt:
+    moved, hashes = done.moved, None
+    if blockmap is not None:
+        # The map came over the network as well.
+        moved, hashes = replace(moved, received=moved.received + blockmap.size), blockmap.hashes
     return Receipt(
         done.name,
         str(place),
@@ -222,6 +226,6 @@ def _receipt(done: Done, place: Extent, hashes: Slices | None) -> Receipt:
         done.expected,
         done.read_back,
         done.way,
-        done.moved,
+        moved,
         hashes,
     )

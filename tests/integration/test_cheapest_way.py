@@ -8,12 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.httpserver import Exchange, serving
 from tests.integration.conftest import Releases, World, make_world
 
 SUMMARY = re.compile(r"([\d.]+) MB fetched, ([\d.]+) MB reused, ([\d.]+) MB written")
@@ -66,6 +68,52 @@ def test_a_delta_from_the_running_release_is_the_cheapest(with_delta: World) -> 
     assert done.returncode == 0, done.stderr
     assert "Way.DELTA" in done.stderr
     assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
+
+
+def test_a_delta_that_is_gone_costs_bytes_only(with_delta: World) -> None:
+    for delta in with_delta.publisher.published.rglob("*.delta"):
+        delta.unlink()
+    done = with_delta.machine.updog("update", "--now")
+    assert done.returncode == 0, done.stderr
+    assert "the way 'delta' did not lead there" in done.stderr
+    assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
+
+
+def test_a_damaged_delta_costs_bytes_only(with_delta: World) -> None:
+    for delta in with_delta.publisher.published.rglob("*.delta"):
+        data = bytearray(delta.read_bytes())
+        data[len(data) // 2] ^= 1
+        delta.write_bytes(data)
+    done = with_delta.machine.updog("update", "--now")
+    assert done.returncode == 0, done.stderr
+    assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
+
+
+def test_an_interruption_ends_a_download_that_waits(world: World) -> None:
+    def answer(exchange: Exchange) -> None:
+        path = world.publisher.published / exchange.path.partition("?")[0].lstrip("/")
+        if path.name.endswith("-root.ext4.lz4") and exchange.wanted_part(1 << 30) != slice(0, 16):
+            exchange.send_response(206)
+            exchange.send_header("Content-Range", "bytes 7-999999/2000000")
+            exchange.send_header("Content-Length", "999993")
+            exchange.end_headers()
+            waiting.set()
+            exchange.server.stop_stalling.wait(20)
+        elif path.is_file():
+            exchange.reply(200, path.read_bytes())
+        else:
+            exchange.reply(404)
+
+    waiting = threading.Event()
+    config = world.machine.config
+    with serving(answer) as server:
+        config.write_text(config.read_text().replace(world.url, server.base))
+        words = [sys.executable, "-m", "updog", "--config", str(config), "update", "--now"]
+        with subprocess.Popen(words, stderr=subprocess.PIPE) as running:
+            assert waiting.wait(20)
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=10)
+    assert running.returncode == 130
 
 
 def test_an_update_that_stands_already_is_neither_fetched_nor_written_again(world: World) -> None:

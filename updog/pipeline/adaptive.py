@@ -113,6 +113,17 @@ def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:
     Raises:
         TargetMismatch: it describes another file, or an image that does not fit.
     """
+    check_facts(signed, blockmap)
+    if blockmap.whole.raw_length > medium.size:
+        raise TargetMismatch(f"{signed.name} does not fit: its place has {medium.size} bytes.")
+
+
+def check_facts(signed: Signed, blockmap: BlockMap) -> None:
+    """Compare a map with what else was signed about its image.
+
+    Raises:
+        TargetMismatch: it describes another file.
+    """
     whole = blockmap.whole
     same = (
         whole.packed_length == signed.packed_length
@@ -122,8 +133,6 @@ def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:
     )
     if not same:
         raise TargetMismatch(f"the block map of {signed.name} describes another file.")
-    if whole.raw_length > medium.size:
-        raise TargetMismatch(f"{signed.name} does not fit: its place has {medium.size} bytes.")
 
 
 @dataclass(frozen=True, slots=True)

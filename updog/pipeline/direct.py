@@ -19,7 +19,7 @@ from partitions.blockio import Access, BlockIO, Extent
 from partitions.device import Device
 from partitions.deviceerrors import reporting
 from partitions.errors import DeviceTooSmall
-from updog.pipeline.buffers import ALIGNMENT, aligned, round_up
+from updog.pipeline.buffers import ALIGNMENT, PIECE, aligned, round_up
 from updog.pipeline.writeback import WriteBack
 
 EARLY = 128 << 20
@@ -38,7 +38,7 @@ class Medium(Protocol):
         """Whether bytes can be read back while others are written, without a flush each time."""
 
     def write(self, offset: int, data: memoryview) -> None:
-        """Write all of `data`; `offset` is a multiple of 4096, the memory may be any.
+        """Write all of `data`; `offset` is a multiple of 4096. Aligned memory spares a copy.
 
         Raises:
             DeviceError: the device failed, or the data does not fit.
@@ -152,10 +152,22 @@ class DirectMedium:
         with reporting(self._io.path, "write to"):
             done = 0
             while done < bulk:
-                done += os.pwrite(self._fd, data[done:bulk], self._start + offset + done)
+                done += self._put(data[done:bulk], self._start + offset + done)
         if bulk < len(data):
             with self._lock:
                 self._io.pwrite(offset + bulk, data[bulk:])
+
+    def _put(self, data: memoryview, position: int) -> int:
+        """Write past the cache; memory that is not aligned is copied into some that is."""
+        try:
+            return os.pwrite(self._fd, data, position)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+        part = data[:PIECE]
+        bounce = aligned(len(part))
+        bounce[: len(part)] = part
+        return os.pwrite(self._fd, bounce[: len(part)], position)
 
     def read(self, offset: int, length: int, buffer: memoryview) -> memoryview:
         """See `Medium`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from updog.blockmap import BlockMap
-from updog.errors import TargetMismatch
+from updog.errors import TargetMismatch, UnreachableError
 from updog.pipeline import adaptive, delta, full
 from updog.pipeline.adaptive import Base, MisledError
 from updog.pipeline.cancel import Cancel
@@ -77,6 +77,11 @@ def install(
         try:
             return attempt()
         except MisledError as error:
+            changed(way, str(error))
+        except (TargetMismatch, UnreachableError) as error:
+            # A delta that is damaged or gone is no reason to go without the image itself.
+            if way is not Way.DELTA:
+                raise
             changed(way, str(error))
     return full.install(offer.signed, offer.receive, medium, report=report, cancel=cancel)
 

@@ -8,7 +8,9 @@ digest while it was written stays what it was. A power loss or a kill leaves not
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -35,6 +37,8 @@ class Scratch:
         self._fd = -1
         self._fd = _open(places)
         self._length = 0
+        self._in_memory = False
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """How many bytes it holds."""
@@ -64,11 +68,23 @@ class Scratch:
             StorageError: there is no room.
         """
         view = memoryview(data)
-        done = 0
-        with _reporting():
-            while done < len(view):
-                done += os.pwrite(self._fd, view[done:], offset + done)
-        self._length = max(self._length, offset + len(view))
+        with self._lock, _reporting():
+            try:
+                _put(self._fd, view, offset)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or self._in_memory:
+                    raise
+                self._move()
+                _put(self._fd, view, offset)
+            self._length = max(self._length, offset + len(view))
+
+    def _move(self) -> None:
+        """Go on in memory: a full disk shall cost no update, least of all one that has begun."""
+        memory = os.memfd_create("updog", os.MFD_CLOEXEC)
+        for at in range(0, self._length, _KEPT_PIECE):
+            _put(memory, memoryview(os.pread(self._fd, _KEPT_PIECE, at)), at)
+        full, self._fd, self._in_memory = self._fd, memory, True
+        os.close(full)
 
     def append(self, data: bytes | memoryview) -> None:
         """Put bytes at the end.
@@ -87,6 +103,12 @@ class Scratch:
     def __del__(self) -> None:
         """Close."""
         self.close()
+
+
+def _put(descriptor: int, view: memoryview, offset: int) -> None:
+    done = 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done:], offset + done)
 
 
 def _open(places: Iterable[str | Path]) -> int:
@@ -126,18 +148,38 @@ def receive_map(
         UpdogError: the transfer failed.
         StorageError: there is no room for it.
     """
+    check_map_length(signed, raw_length)
+    return parse(receive_signed(signed, receive), signed.name)
+
+
+def check_map_length(signed: Signed, raw_length: int | None) -> None:
+    """Refuse a map that is too large for its image, before a byte of it is fetched.
+
+    Raises:
+        TargetMismatch: it is.
+    """
     limit = limit_for(MAX_RAW if raw_length is None else raw_length)
     if signed.packed_length > limit:
         raise TargetMismatch(
             f"{signed.name} has {signed.packed_length} bytes; no more than {limit} make sense.",
             hint="The image can still be fetched whole.",
         )
+
+
+def receive_signed(signed: Signed, receive: Callable[[], Iterable[bytes]]) -> Scratch:
+    """Receive a target, compare it with what was signed, and set it aside.
+
+    Raises:
+        TargetMismatch: it is not what was signed.
+        UpdogError: the transfer failed.
+        StorageError: there is no room for it.
+    """
     arrived = Tally(algorithms_in(signed.hashes, signed.name))
     kept = Scratch()
     for chunk in arrived.through(cap(receive(), signed.packed_length, signed.name)):
         kept.append(chunk)
     arrived.check(signed.name, signed.packed_length, signed.hashes)
-    return parse(kept, signed.name)
+    return kept
 
 
 def kept_hashes(path: Path) -> Slices:

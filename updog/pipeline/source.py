@@ -7,6 +7,7 @@ from typing import Protocol
 
 from updog.pipeline.multipart import Piece
 from updog.pipeline.ranges import Range
+from updog.pipeline.stages import stoppable
 
 
 class RangeSource(Protocol):
@@ -49,6 +50,11 @@ class Guarded:
     def requests(self) -> int:
         """See `RangeSource`."""
         return self._inner.requests
+
+    def stop(self) -> None:
+        """End the transfers under way, from another thread, where the source can."""
+        for waiting in stoppable(self._inner):
+            waiting.stop()
 
     @property
     def whole_only(self) -> bool:

@@ -21,7 +21,7 @@ def test_an_extent_does_not_start_or_end_before_its_file(offset: int, size: int 
         (Extent(IMAGE), "disk.img"),
         (Extent(IMAGE, 512), "disk.img@512"),
         (Extent(IMAGE, 512, 1024), "disk.img@512+1024"),
-        (Extent(IMAGE, 0, 1024), "disk.img@0+1024"),
+        (Extent(IMAGE, 0, 1024), "disk.img"),
     ],
 )
 def test_an_extent_says_where_it_is(extent: Extent, said: str) -> None:

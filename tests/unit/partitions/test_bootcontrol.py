@@ -171,11 +171,17 @@ def test_clearing_beside_an_unconfirmed_boot_needs_force(disk: MemoryDisk) -> No
     on_b.mark_successful()
 
 
-def test_extents_of_a_real_disk_are_its_nodes(running: GptBootControl) -> None:
+def test_extents_of_a_real_disk_are_its_nodes_as_long_as_the_table_says(
+    running: GptBootControl,
+) -> None:
     found = running.inactive_set()
     assert found.slot is Slot.B
-    assert (found.boot, found.root, found.hash) == tuple(Extent(NODES[n]) for n in (8, 9, 10))
-    assert running.active_set().root == Extent(NODES[4])
+    assert (found.boot, found.root, found.hash) == (
+        Extent(NODES[8], 0, 1 * MIB),
+        Extent(NODES[9], 0, 2 * MIB),
+        Extent(NODES[10], 0, 1 * MIB),
+    )
+    assert running.active_set().root == Extent(NODES[4], 0, 2 * MIB)
 
 
 def test_extents_of_an_image_are_windows(disk: MemoryDisk) -> None:

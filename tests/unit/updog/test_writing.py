@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,48 @@ def test_everything_behind_an_image_is_cleared_and_nothing_before(start: int) ->
     disk = MemoryDisk(bytearray(b"\xaa" * SIZE))
     clear_tail(disk, CachedMedium(disk), start)
     assert bytes(disk.data) == b"\xaa" * start + bytes(SIZE - start)
+
+
+class PastTheCache:
+    """A medium that takes aligned memory only, as O_DIRECT does."""
+
+    past_cache = True
+
+    def __init__(self, disk: MemoryDisk) -> None:
+        self.size = disk.size
+        self._disk = disk
+
+    def write(self, offset: int, data: memoryview) -> None:
+        assert ctypes.addressof(ctypes.c_char.from_buffer(data)) % 4096 == 0
+        self._disk.pwrite(offset, data)
+
+    def read(self, offset: int, length: int, buffer: memoryview) -> memoryview:
+        assert ctypes.addressof(ctypes.c_char.from_buffer(buffer)) % 4096 == 0
+        buffer[:length] = self._disk.pread(offset, length)
+        return buffer[:length]
+
+    def flush(self) -> None:
+        self._disk.flush()
+
+
+def test_what_is_cleared_is_cleared_from_aligned_memory() -> None:
+    disk = MemoryDisk(bytearray(b"\xaa" * SIZE))
+    clear_tail(disk, PastTheCache(disk), 70_000)
+    assert bytes(disk.data[70_000:]) == bytes(SIZE - 70_000)
+
+
+def test_memory_that_is_not_aligned_is_written_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "partition"
+    path.write_bytes(bytes(64 << 10))
+    data = memoryview(bytearray(b"x" * 8192 + b"y"))[1:]
+    extent = Extent(path)
+    with (
+        open_device(extent, Access.WRITE) as device,
+        open_medium(device, extent, Access.WRITE) as medium,
+    ):
+        medium.write(4096, data)
+        medium.flush()
+    assert path.read_bytes()[4096 : 4096 + 8192] == bytes(data)
 
 
 def test_what_is_clear_already_is_not_written() -> None:
