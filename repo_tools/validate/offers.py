@@ -38,6 +38,8 @@ def check_offers(manifest: Manifest, targets: AbstractSet[str], place: str) -> I
         targets: the names that the repository lists.
         place: ``VARIANT/ARCH`` of its metadata.
     """
+    if not manifest.updates:
+        yield Check("manifest", MANIFEST).warning("it offers no update at all, to any host")
     yield from _images(manifest, targets)
     yield from _migration_files(manifest, targets)
     for fault in edits.check_waves(manifest):

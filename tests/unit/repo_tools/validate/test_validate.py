@@ -177,6 +177,11 @@ def test_waves_out_of_order_are_found(publisher: Publisher) -> None:
     assert checks(publisher) == {"waves"}
 
 
+def test_a_manifest_without_any_update_is_a_warning(publisher: Publisher) -> None:
+    edit_manifest(publisher, lambda tree: tree["updates"].clear())
+    assert "offers no update at all" in said(publisher)
+
+
 def test_an_image_that_is_no_target_is_found(publisher: Publisher) -> None:
     def rename(tree: Json) -> None:
         tree["updates"][0]["images"]["root"] = "nowhere.lz4"
