@@ -39,7 +39,7 @@ def check_offers(manifest: Manifest, targets: AbstractSet[str], place: str) -> I
         place: ``VARIANT/ARCH`` of its metadata.
     """
     if not manifest.updates:
-        yield Check("manifest", MANIFEST).warning("it offers no update at all, to any host")
+        yield Check("manifest", MANIFEST).note("it offers no update at all, to any host")
     yield from _images(manifest, targets)
     yield from _migration_files(manifest, targets)
     for fault in edits.check_waves(manifest):

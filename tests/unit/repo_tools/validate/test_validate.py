@@ -177,7 +177,7 @@ def test_waves_out_of_order_are_found(publisher: Publisher) -> None:
     assert checks(publisher) == {"waves"}
 
 
-def test_a_manifest_without_any_update_is_a_warning(publisher: Publisher) -> None:
+def test_a_manifest_without_any_update_is_remarked(publisher: Publisher) -> None:
     edit_manifest(publisher, lambda tree: tree["updates"].clear())
     assert "offers no update at all" in said(publisher)
 
@@ -309,7 +309,8 @@ def test_every_kind_of_key_is_read(tmp_path: Path, key_type: KeyType) -> None:
     publisher = Publisher.create(tmp_path / "repository", NOW, key_type)
     publisher.repository.draft(EDITION).save(Manifest())
     publisher.publish_again()
-    assert report(publisher).findings == ()
+    (remark,) = report(publisher).findings
+    assert "offers no update at all" in remark.what
 
 
 @pytest.fixture
