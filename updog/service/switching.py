@@ -10,7 +10,10 @@ from updog import config, invocation
 
 def activate(args: Namespace, _out: TextIO) -> int:
     """Let the staged update boot next."""
-    invocation.control(config.load(args.config)).activate()
+    from updog.activation import activate as choose  # noqa: PLC0415 - for this command only
+
+    settings = config.load(args.config)
+    choose(settings, invocation.control(settings))
     return 0
 
 
