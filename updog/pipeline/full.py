@@ -222,8 +222,11 @@ def _in_parallel(task: Task, chunks: Iterator[bytes]) -> None:
 
 def _block_worker(task: Task, blocks: Channel[_Item], memory: _Memory) -> None:
     writer = task.writer()
-    room = aligned(LARGEST_BLOCK)
+    room = aligned(0)
     for item in blocks:
+        if len(room) < item.limit:
+            # As much as this frame's blocks need: most have far smaller ones than they may.
+            room = aligned(item.limit)
         raw = _decoded(item, room, task.signed.name)
         memory.give_back(item.block)
         offset = task.order.place(item.number, raw)
