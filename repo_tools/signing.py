@@ -81,8 +81,9 @@ def add_signature(metadata: Metadata[Any], signer: Signer) -> None:
 def cannot_sign(signer: Signer, error: Exception) -> KeyFileError:
     """The error for a key that was found and yet does not sign."""
     cause = error.__cause__ or error
+    told = str(cause) or type(cause).__name__
     return KeyFileError(
-        f"The key {signer.public_key.keyid[:8]} does not sign: {str(cause) or type(cause).__name__}.",
+        f"The key {signer.public_key.keyid[:8]} does not sign: {told}.",
         hint="Check the token or the key service, and what these credentials may do there.",
     )
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from updog.config import KEYS, Fragment, to_settings
+from updog.config import KEYS, to_settings
+from updog.config_fragment import Fragment
 from updog.errors import ConfigError
 
 pytestmark = pytest.mark.property

@@ -113,7 +113,7 @@ def test_a_map_with_bytes_behind_it_is_refused() -> None:
 
 
 def test_a_map_without_spans_is_refused() -> None:
-    content = bytearray(made().dump()[:112] + bytes(made().hashes))
+    content = bytearray(made().dump()[:112] + made().hashes[: len(made().hashes)])
     struct.pack_into("<I", content, 104, 0)
     with pytest.raises(TargetMismatch, match="no spans"):
         parse(bytes(content), "m")
