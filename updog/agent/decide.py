@@ -102,7 +102,7 @@ class Step:
 
 def decide(rules: Rules, known: Known, now: datetime) -> Step:
     """Decide what is done now."""
-    if known.failures and known.failed is not None and known.failed <= now:
+    if known.failures and known.failed is not None and known.failed <= now + SKEW:
         again = known.failed + backoff(rules, known.failures)
         if now < again:
             return Step(Action.WAIT, f"{known.failures} attempts failed in a row", again)
@@ -171,7 +171,7 @@ def _restart(rules: Rules, known: Known, now: datetime) -> Step:
     if not rules.calendar.is_open(now):
         opens = rules.calendar.next_open(now)
         return _wait(rules, known, now, f"{known.staged} waits for a window", opens)
-    if known.restarting is not None and known.restarting <= now < known.restarting + RESTARTING:
+    if known.restarting is not None and -SKEW <= now - known.restarting < RESTARTING:
         until = known.restarting + RESTARTING
         return Step(Action.WAIT, "the machine is about to restart", until)
     if known.checked is None or now - known.checked > FRESH:
