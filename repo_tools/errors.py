@@ -7,6 +7,7 @@
      ├── DataError
      │    ├── ImageError         65   an image file is unusable: missing, empty, not one LZ4 frame
      │    ├── DraftError         65   the draft may not be published; the message lists every reason
+     │    ├── StrandedError      65   the draft would strand releases in the field; each is named
      │    ├── RootError          65   the signed root history does not hold together
      │    └── PublishedError     65   what was published before is damaged or not signed by our keys
      ├── BusyError
@@ -36,6 +37,10 @@ class ImageError(DataError):
 
 class DraftError(DataError):
     """The draft has faults that every client would stumble over."""
+
+
+class StrandedError(DataError):
+    """Hosts in the field would find no way on, so the draft is published only on demand."""
 
 
 class RootError(DataError):

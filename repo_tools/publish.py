@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 
 from repo_tools import root
 from repo_tools.draft import Edition
-from repo_tools.errors import PublishedError, RootError
+from repo_tools.errors import PublishedError, RootError, StrandedError
 from repo_tools.publishing.leftbehind import left_behind
-from repo_tools.publishrun import Release, Report, Run, Signed
+from repo_tools.publishrun import Release, Report, Run, Signed, folder_of
+from repo_tools.released import TIMESTAMP
 from repo_tools.repository import Repository
 from repo_tools.stores.opening import open_store
 from repo_tools.stores.place import Lifetimes, read_place
 from repo_tools.stores.rehearsal import RehearsedStore
 from repo_tools.stores.store import Store
+from updog.manifest import Manifest
 
 __all__ = ["Lifetimes", "Release", "Report", "publish", "quiet", "refresh", "running"]
 
@@ -38,6 +40,7 @@ def publish(
     lifetimes: Lifetimes | None = None,
     report: Report = quiet,
     store: Store | None = None,
+    allow_stranding: bool = False,
 ) -> tuple[Release, ...]:
     """Publish drafts: all of them are checked and signed before the first file is written.
 
@@ -48,27 +51,42 @@ def publish(
         lifetimes: of the new metadata; None: as ``publish.toml`` of the repository says.
         report: told each step just before it is taken.
         store: where to; None: as ``publish.toml`` says, or ``published/``.
+        allow_stranding: publish although releases in the field find no way on; they are reported.
 
     Raises:
         PublisherBusy: another publisher or editor is at work.
         DraftError: a draft has faults; nothing was written.
+        StrandedError: a draft would strand releases in the field; nothing was written.
         RootError: the root history is broken or its newest version has expired.
         KeyFileError: too few keys to sign; nothing was written.
     """
     with running(repository, now, lifetimes, report, store) as run:
         chosen = tuple(editions) if editions is not None else repository.select()
         signed = [run.sign(edition, run.planned(edition)) for edition in chosen]
-        for edition in chosen:
-            _warn_of_stranded(run, edition)
+        _check_stranded(run, chosen, allowed=allow_stranding)
         return run.put_out(signed)
 
 
-def _warn_of_stranded(run: Run, edition: Edition) -> None:
+def _check_stranded(run: Run, editions: Iterable[Edition], *, allowed: bool) -> None:
     """Hosts of releases that a draft no longer knows are in the field all the same."""
+    stranded = [line for edition in editions for line in _stranded(run, edition)]
+    if allowed:
+        for line in stranded:
+            run.report(f"Warning: {line}.")
+    elif stranded:
+        listed = "".join(f"\n  - {line}" for line in stranded)
+        raise StrandedError(
+            f"Nothing was published, because hosts in the field would find no way on:{listed}",
+            hint="Put back what is missing: steps (set-migrations), releases (add-update), the"
+            " maximum (set-max-version). If it is meant: --allow-stranding",
+        )
+
+
+def _stranded(run: Run, edition: Edition) -> Iterator[str]:
     published = run.published_manifest(edition)
-    if published is not None:
-        for line in left_behind(published, run.repository.draft(edition).manifest()):
-            run.report(f"Warning: {line}. Look at the steps in Release.toml: set-migrations")
+    if published is None and TIMESTAMP in run.store.sizes(folder_of(edition)):
+        run.report(f"Warning: the published manifest of {edition} cannot be read to compare it.")
+    return left_behind(published or Manifest(), run.repository.draft(edition).manifest())
 
 
 def refresh(

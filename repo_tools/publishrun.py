@@ -116,14 +116,20 @@ class Run:
         return items
 
     def published_manifest(self, edition: Edition) -> Manifest | None:
-        """The manifest that clients see; None if there is none that we have signed."""
-        try:
-            listed = self.released(edition).targets.targets.get(MANIFEST)
-            data = listed and self.store.read(f"{TARGETS}/{planning.published_name(listed)}")
-            return manifest_format.parse(data) if data else None
-        except (PublishedError, ManifestError):
-            # Told by those who need it; a publish from the draft is the remedy.
-            return None
+        """The manifest that clients see; None if there is none that we have signed.
+
+        Until a change of online keys is published, only a root before the newest vouches for it.
+        """
+        for vouching in reversed(self.roots):
+            try:
+                found = released.released(self.store.read, folder_of(edition), vouching.root)
+                listed = found.targets.targets.get(MANIFEST)
+                data = listed and self.store.read(f"{TARGETS}/{planning.published_name(listed)}")
+                return manifest_format.parse(data) if data else None
+            except (PublishedError, ManifestError):
+                # Told by those who need it; a publish from the draft is the remedy.
+                continue
+        return None
 
     def was_published(self, edition: Edition) -> bool:
         """Whether there is, or ought to be, something that clients of an edition are led to."""

@@ -25,6 +25,11 @@ def add(commands: Commands) -> None:
     """Add the four commands."""
     publish = commands.add("publish", "Check, sign and put out the drafts")
     _place_flags(publish)
+    publish.add_argument(
+        "--allow-stranding",
+        action="store_true",
+        help="publish although releases in the field would find no way on",
+    )
     publish.set_defaults(run=run_publish)
     refresh = commands.add("refresh", "Sign again what is published, with new expiries")
     _place_flags(refresh)
@@ -96,6 +101,7 @@ def run_publish(arguments: argparse.Namespace, now: datetime) -> None:
         lifetimes=place.lifetimes,
         report=say,
         store=open_store(place, repository.published),
+        allow_stranding=arguments.allow_stranding,
     )
     _tell(released, dry=arguments.dry_run)
 

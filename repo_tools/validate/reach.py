@@ -18,7 +18,7 @@ from repo_tools.validate.offers import MANIFEST, images_of
 from updog import migrations, select
 from updog.errors import MigrationError
 from updog.manifest import Manifest, edge_key
-from updog.select import Chosen, Host, Policy, Reason
+from updog.select import Chosen, Declined, Host, Policy, Reason
 from updog.version import Version
 from waves.schedule import MAX_SEED
 
@@ -106,9 +106,7 @@ def reach(manifest: Manifest, targets: AbstractSet[str], start: Start) -> Reach:
     host = Host(start.variant, start.arch, start.version, MAX_SEED - 1)
     choice = select.choose(manifest, host, Policy(ignore_waves=True), _AFTER_ALL)
     if not isinstance(choice, Chosen):
-        right = choice.reason in {Reason.UP_TO_DATE, Reason.ABOVE_MAX}
-        missing = () if right else (choice.message,)
-        return Reach(start, None, missing=missing, why=choice.message if right else "")
+        return _staying(manifest, start, choice)
     newest = choice.update.version
     gone = [
         f"the {part} image {name} of {newest}"
@@ -122,6 +120,30 @@ def reach(manifest: Manifest, targets: AbstractSet[str], start: Start) -> Reach:
     if cut:
         gone.append(_cut(manifest, start, newest, cut))
     return Reach(start, newest, forward, back, tuple(gone))
+
+
+def _staying(manifest: Manifest, start: Start, choice: Declined) -> Reach:
+    """Nothing would be installed: right for who may stay, not for who is told to leave."""
+    if choice.reason is Reason.ABOVE_MAX and (highest := _told_to_leave(manifest, start)):
+        missing = f"it is above the maximum {highest}, and there is no release to go down to"
+        return Reach(start, None, missing=(missing,))
+    if choice.reason in {Reason.UP_TO_DATE, Reason.ABOVE_MAX}:
+        return Reach(start, None, why=choice.message)
+    return Reach(start, None, missing=(choice.message,))
+
+
+def _told_to_leave(manifest: Manifest, start: Start) -> Version | None:
+    """The highest maximum there is, if hosts of this release are above it; None if they are not.
+
+    A halt of the only release says the same, without sending anybody away: its maximum is the
+    version from which its hosts came.
+    """
+    system = (start.variant, start.arch)
+    updates = [each for each in manifest.updates if (each.variant, each.arch) == system]
+    highest = max(update.max_version for update in updates)
+    known = {version for edge in manifest.migrations for version in edge}
+    halted = len(updates) == 1 and highest in known
+    return highest if start.version > highest and not halted else None
 
 
 def reach_findings(manifest: Manifest, targets: AbstractSet[str]) -> Iterator[Finding]:

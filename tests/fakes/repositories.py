@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+from repo_tools import keys, root, storage
+from repo_tools.ceremony import rootdraft
 from repo_tools.draft import Edition
 from repo_tools.keys import KeyType
 from repo_tools.publish import publish
 from repo_tools.repository import NewUpdate, Repository
-from repo_tools.root import RootPlan
+from repo_tools.root import RootPlan, SignedRoot
 from updog.manifest import Update
 from updog.version import Version
 
@@ -57,6 +59,30 @@ def allow_step(repository: Repository, start: str, end: str, edition: Edition = 
     edges = dict(repository.draft(edition).manifest().migrations)
     edges[Version.parse(start), Version.parse(end)] = ()
     repository.set_migrations([edition], edges, [])
+
+
+def rotate_online(repository: Repository, role: str, retired: Path | None = None) -> SignedRoot:
+    """A next root with a new key for an online role, not published yet.
+
+    The old key's file goes into the folder ``retired``, or is gone.
+    """
+    path = repository.keys / f"{role}.pem"
+    newest = root.history(repository.roots)[-1].root
+    if retired is not None:
+        storage.make_folder(retired, mode=0o700)
+        path.rename(retired / path.name)
+    path.unlink(missing_ok=True)
+    made = keys.generate(KeyType.ED25519)
+    keys.save(path, made)
+    changed = rootdraft.next_after(newest, newest.expires)
+    for keyid in newest.roles[role].keyids:
+        changed = rootdraft.remove_key(changed, role, keyid)
+    changed = rootdraft.add_keys(changed, role, [made.public_key])
+    known = [newest.get_key(keyid) for keyid in newest.roles["root"].keyids]
+    draft = rootdraft.RootDraft.of(changed)
+    for signer in repository.ring().signers("root", known):
+        draft = root.sign(draft, signer)
+    return root.accept(repository.roots, draft.data, now=newest.expires - timedelta(days=1))
 
 
 def published_repository(folder: Path, now: datetime = NOW) -> Repository:

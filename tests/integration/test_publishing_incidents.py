@@ -5,6 +5,7 @@ The incidents are those that trackers of update systems tell of. Each test is na
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from repo_tools import cli
 from repo_tools.repository import Repository
 from repo_tools.root import RootPlan, renew
 from tests.fakes.repositories import EDITION as EDGE
-from tests.fakes.repositories import add_version, allow_step, new_repository
+from tests.fakes.repositories import add_version, allow_step, new_repository, rotate_online
 from updog.errors import UsageError
 
 NAMED = ("--variant", "edge", "-a", "x86_64")
@@ -146,16 +147,56 @@ def test_old_release_that_left_the_draft_was_stranded_in_silence(desk: Desk) -> 
     assert desk.run("publish")[0] == 0
     add_version(desk.repository, "1.2.0")
     desk.set_migrations('version = "1.2.0"\n[migrations]\n"(1.1.0, 1.2.0)" = []\n')
-    code, said = desk.run("publish", "--dry-run")
+    for words in (("publish",), ("publish", "--dry-run")):
+        code, said = desk.run(*words)
+        assert (code, "edge x86_64 1.0.0 would be stranded" in said) == (65, True)
+        assert "edge x86_64 1.1.0 would" not in said
+    assert _offered(desk) == ["1.1.0"]
+
+
+def test_stranding_that_is_meant_is_published_and_told(desk: Desk) -> None:
+    allow_step(desk.repository, "1.0.0", "1.1.0")
+    assert desk.run("publish")[0] == 0
+    desk.set_migrations('version = "1.1.0"\n[migrations]\n"(1.0.5, 1.1.0)" = []\n')
+    code, said = desk.run("publish", "--allow-stranding")
     assert (code, "Warning: edge x86_64 1.0.0 would be stranded" in said) == (0, True)
-    assert "edge x86_64 1.1.0 would" not in said
+    # What was done to it once does not hold the next publish back.
+    assert desk.run("publish")[0] == 0
 
 
 def test_empty_draft_took_every_release_away(desk: Desk) -> None:
     assert desk.run("publish")[0] == 0
     desk.run("remove-update", *NAMED, "-v", "1.1.0")
     code, said = desk.run("publish")
-    assert (code, "Warning: edge x86_64 1.1.0 would be stranded" in said) == (0, True)
+    assert (code, "edge x86_64 1.1.0 would be stranded" in said) == (65, True)
+    assert _offered(desk) == ["1.1.0"]
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_maximum_below_every_release_left_hosts_with_nowhere_to_go(
+    desk: Desk, *, published: bool
+) -> None:
+    allow_step(desk.repository, "1.0.0", "1.1.0")
+    if published:
+        assert desk.run("publish")[0] == 0
+    assert desk.run("set-max-version", "-v", "0.5.0")[0] == 0
+    code, said = desk.run("publish")
+    assert (code, "1.1.0 would be stranded: it is above the maximum 0.5.0" in said) == (65, True)
+
+
+def test_halt_of_the_only_release_needs_no_permission(desk: Desk) -> None:
+    allow_step(desk.repository, "1.0.0", "1.1.0")
+    assert desk.run("publish")[0] == 0
+    assert desk.run("set-max-version", "-v", "1.0.0")[0] == 0
+    assert desk.run("publish")[0] == 0
+
+
+def test_pending_change_of_online_keys_hid_what_a_draft_would_strand(desk: Desk) -> None:
+    assert desk.run("publish")[0] == 0
+    rotate_online(desk.repository, "timestamp")
+    desk.run("remove-update", *NAMED, "-v", "1.1.0")
+    code, said = desk.run("publish")
+    assert (code, "edge x86_64 1.1.0 would be stranded" in said) == (65, True)
 
 
 def test_hole_that_was_published_elsewhere_is_found(
@@ -272,6 +313,12 @@ def test_threshold_that_one_key_reaches_is_remarked(tmp_path: Path) -> None:
     add_version(repository, "1.1.0")
     assert cli.main(["publish", str(repository.folder)]) == 0
     assert cli.main(["validate", str(repository.folder), "--metadata-only"]) == 1
+
+
+def _offered(desk: Desk) -> list[str]:
+    """The versions that devices see."""
+    found = json.loads(next(desk.repository.published.glob("targets/*.manifest.json")).read_text())
+    return [update["version"] for update in found["updates"]]
 
 
 def _reachability(

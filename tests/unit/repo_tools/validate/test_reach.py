@@ -90,6 +90,25 @@ def test_hosts_above_the_maximum_go_down() -> None:
     assert (str(found.newest), found.stranded) == ("2.0.0", False)
 
 
+def test_maximum_below_every_release_leaves_hosts_nowhere_to_go() -> None:
+    found = all_of(manifest("2.0.0", "3.0.0", edges=STEPS, most="0.5.0"))
+    assert all(each.stranded for each in found.values())
+    assert found["1.0.0"].missing == (
+        "it is above the maximum 0.5.0, and there is no release to go down to",
+    )
+
+
+def test_hosts_at_the_maximum_may_stay_while_those_above_it_are_stranded() -> None:
+    found = all_of(manifest("2.0.0", "3.0.0", edges=STEPS, most="1.0.0"))
+    assert [v for v, each in found.items() if each.stranded] == ["2.0.0", "3.0.0"]
+
+
+def test_halt_of_the_only_release_leaves_everybody_where_they_are() -> None:
+    edges: Edges = {("1.0.0", "2.0.0"): ()}
+    found = all_of(manifest("2.0.0", edges=edges, most="1.0.0"))
+    assert not any(each.stranded for each in found.values())
+
+
 def test_the_document_follows_its_schema(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
