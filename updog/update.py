@@ -17,7 +17,7 @@ from partitions import verity
 from partitions.blockio import Access, DeviceOpener
 from partitions.bootcontrol import BootControl
 from partitions.errors import PartitionError
-from updog import install, kept, migrations, select, staged
+from updog import install, kept, migrations, room, select, staged
 from updog.activation import activate
 from updog.body import Fetcher
 from updog.clock import Clock
@@ -206,10 +206,18 @@ def cache(env: Visitor, session: Session, offered: Manifest, chosen: Update) -> 
     _tell(env, session, "target", str(chosen.version))
     names = (*migrations.path(offered.migrations, env.host.version, chosen.version), MANIFEST)
     paths = env.settings.paths
+    _require_room(session, names, paths.migrations_dir)
     session.cache(names, paths.migrations_dir, paths.metadata_cache_dir)
     _tell(env, session, "migrations", ",".join(names))
     log_warnings(session, already)
     return names
+
+
+def _require_room(session: Session, names: tuple[str, ...], folder: Path) -> None:
+    """See that the caches fit before the first of them is written."""
+    targets = [session.target(name) for name in names]
+    missing = [one for one in targets if not (folder / session.target_file(one)).exists()]
+    room.require(folder, sum(one.length for one in missing), "migrations and manifest")
 
 
 def _install(env: Environment, wish: Wish) -> Installed | Declined:

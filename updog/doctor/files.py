@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from updog import config, host
+from updog import config, host, room
 from updog.doctor.check import Check, fail, failed_by, ok, warn
 from updog.errors import ConfigError, PermissionDenied, UpdogError
 from updog.settings import Paths, Settings
@@ -74,6 +74,10 @@ def _folder(path: Path) -> Check:
         return ok("permissions", f"{path} will be made at first use")
     if path.stat().st_mode & stat.S_IWOTH:
         return warn("permissions", f"{path} can be written by everybody", f"chmod o-w {path}")
+    free = room.free_bytes(path)
+    if free is not None and free < room.SLACK:
+        said = f"{path} can be written, but only {free} bytes are free there"
+        return warn("permissions", said, "Make room: an update could not keep its notes.")
     return ok("permissions", f"{path} can be written")
 
 
