@@ -6,15 +6,26 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from repo_tools.errors import ExitWith
+from updog.closedpipe import EX_SIGPIPE, let_go_of_stdout
+
 if TYPE_CHECKING:
     from repo_tools.draft import Edition
     from repo_tools.repository import Repository
 
 
 def result(line: str) -> None:
-    """Write a line for whoever reads our output, a program perhaps."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Write a line for whoever reads our output, a program perhaps.
+
+    Raises:
+        ExitWith: nobody reads it any more, which is theirs to decide and nothing to tell.
+    """
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        let_go_of_stdout()
+        raise ExitWith(EX_SIGPIPE) from None
 
 
 def say(line: str) -> None:

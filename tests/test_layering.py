@@ -168,6 +168,7 @@ JUNK_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc", "t
 REPO_TOOLS_MAY_SEE = {
     "updog",
     "updog.clock",
+    "updog.closedpipe",
     "updog.durable",
     "updog.errors",
     "updog.session",

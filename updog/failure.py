@@ -5,11 +5,11 @@ Every error of ours brings its own exit code (formats 5.3, D12); a foreign one i
 
 from __future__ import annotations
 
-import os
 import sys
 
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import logs
+from updog.closedpipe import let_go_of_stdout
 from updog.errors import InternalError, UpdogError
 
 
@@ -24,8 +24,7 @@ def told(error: Exception) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, BrokenPipeError):
-        # Whoever read our output is gone; Python must not complain about that once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_stdout()
         return EX_IOERR
     sys.stderr.write(f"{_line_start()}updog: {_message(error)}\n")
     if hint := getattr(error, "hint", ""):

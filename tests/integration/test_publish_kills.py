@@ -135,7 +135,10 @@ def run(folder: Path, action: str, environment: dict[str, str], ready: Connectio
     os.environ.update(environment)
     repository = Repository.open(folder)
     ready.send("begin")
-    {"publish": publish, "refresh": refresh}[action](repository, now=NOW)
+    if action == "publish":
+        publish(repository, now=NOW)
+    else:
+        refresh(repository, now=NOW)
 
 
 @pytest.fixture(scope="module")

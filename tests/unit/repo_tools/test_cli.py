@@ -350,3 +350,14 @@ def test_make_delta_needs_exactly_one_kind_of_base(home: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             main(["make-delta", str(home), *NAMES, *bases])
         assert ended.value.code == 64
+
+
+def test_a_reader_that_has_seen_enough_ends_it_in_silence() -> None:
+    words = [sys.executable, "-m", "repo_tools.cli", "waves", "show", "default"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        ended = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
