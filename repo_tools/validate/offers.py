@@ -131,15 +131,23 @@ def _repeated(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _maxima(manifest: Manifest) -> Iterator[Finding]:
+    """Different maxima: a halt, which caps its own release alone, or a mistake."""
     maxima: defaultdict[tuple[str, str], set[Version]] = defaultdict(set)
+    unhalted: defaultdict[tuple[str, str], set[Version]] = defaultdict(set)
     for update in manifest.updates:
-        maxima[update.variant, update.arch].add(update.max_version)
+        system = (update.variant, update.arch)
+        maxima[system].add(update.max_version)
+        if update.version <= update.max_version:
+            unhalted[system].add(update.max_version)
     for (variant, arch), found in maxima.items():
         if len(found) > 1:
+            at = Check("manifest", f"{MANIFEST}: {variant} {arch}")
             listed = ", ".join(map(str, sorted(found)))
-            yield Check("manifest", f"{MANIFEST}: {variant} {arch}").warning(
-                f"its updates name different maximum versions: {listed}"
-            )
+            what = f"its updates name different maximum versions: {listed}"
+            if len(unhalted[variant, arch]) > 1:
+                yield at.warning(what)
+            else:
+                yield at.note(f"{what}; those of halted releases are below their versions")
 
 
 def _leftovers(manifest: Manifest, targets: AbstractSet[str]) -> Iterator[Finding]:

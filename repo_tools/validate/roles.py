@@ -11,7 +11,7 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from repo_tools.findings import Check, Finding
 from repo_tools.validate.expiry import expiry_findings, order_findings
-from repo_tools.validate.files import Files
+from repo_tools.validate.files import Files, signed_part
 from repo_tools.validate.roots import key_ids
 from updog.errors import TrustError
 from updog.tuffiles import Verified, Wanted, check_version, parse
@@ -40,9 +40,15 @@ class Roles:
         return None if found is None else found.signed
 
 
-def check_roles(files: Files, now: datetime) -> Roles:
-    """Everything that is wrong with the three files."""
-    roles, root = Roles(), _newest_root(files)
+def check_roles(files: Files, now: datetime, given: bytes | None = None) -> Roles:
+    """Everything that is wrong with the three files.
+
+    Args:
+        files: what there is.
+        now: the time.
+        given: the root that devices have; it counts where the repository has no newer one.
+    """
+    roles, root = Roles(), _newest_root(files, given)
     for role in _KINDS:
         data = getattr(files, role)
         if data is not None:
@@ -54,9 +60,13 @@ def check_roles(files: Files, now: datetime) -> Roles:
     return roles
 
 
-def _newest_root(files: Files) -> Verified[Root] | None:
+def _newest_root(files: Files, given: bytes | None) -> Verified[Root] | None:
+    known = dict(files.roots)
+    version = signed_part(given).get("version")
+    if given is not None and type(version) is int:
+        known.setdefault(version, given)
     try:
-        return self_signed_root(files.roots[max(files.roots)]) if files.roots else None
+        return self_signed_root(known[max(known)]) if known else None
     except TrustError:
         return None
 

@@ -111,7 +111,7 @@ def read_all(place: Place, root: Path | None, fetcher: MakeFetcher, now: datetim
     shipped = None if given is None else given.read_bytes()
     first = signed_part(shipped).get("version", 1)
     files = reading.read(place.urls, fetcher(), first_root=first if type(first) is int else 1)
-    roles = check_roles(files, now)
+    roles = check_roles(files, now, shipped)
     findings = [*files.findings, *check_roots(files.roots, now), *roles.findings]
     targets = dict(_targets(roles, findings))
     manifest = _manifest(place, files, targets, fetcher, findings)

@@ -257,6 +257,34 @@ def test_a_first_root_that_is_gone_is_a_warning(publisher: Publisher) -> None:
     assert {(f.level, f.check) for f in report(publisher).findings} == {(Level.WARNING, "roots")}
 
 
+def test_without_any_root_signatures_are_held_against_the_one_that_was_given(
+    publisher: Publisher,
+) -> None:
+    (EDITION.below(publisher.published) / "1.root.json").unlink()
+    path = publisher.metadata("targets", EDITION)
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "signatures": []}))
+    given = publisher.repository.roots / "1.root.json"
+    assert ("signed", path.name) in {(f.check, f.place) for f in errors(publisher, root=given)}
+
+
+def test_a_halt_is_a_note_and_no_warning(publisher: Publisher) -> None:
+    words = ("--variant", EDITION.variant, "-a", EDITION.arch, "-v", "1.2.0", "--yes")
+    assert cli.main(["rollout", "halt", str(publisher.repository.folder), *words]) == 0
+    publisher.publish_again()
+    found = [f for f in report(publisher).findings if "different maximum versions" in f.what]
+    assert [f.level for f in found] == [Level.NOTE]
+    assert report(publisher).level is Level.NOTE
+
+
+def test_maxima_that_differ_without_a_halt_are_a_warning(publisher: Publisher) -> None:
+    def raise_one(body: Json) -> None:
+        body["updates"][0]["max_version"] = "9.0.0"
+
+    edit_manifest(publisher, raise_one)
+    found = [f for f in report(publisher).findings if "different maximum versions" in f.what]
+    assert [f.level for f in found] == [Level.WARNING]
+
+
 def test_a_root_of_somebody_else_is_found(publisher: Publisher, tmp_path: Path) -> None:
     other = Publisher.create(tmp_path / "other", NOW)
     _renew(other, 1, publish=False)
