@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from repo_tools.passphrases import Secrets
 from updog.errors import ConfigError
 
 CONFIG = "keys.toml"
+RETIRED = "retired"
+"""Folder within that of the keys: online keys that a new root took away, until it is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class KeyRing:
                 hint="Put the key back, or name the folder of the keys by --keys.",
             )
         return [open_signer(source, known, self.secrets) for source in sources]
+
+    def signers_before(self, role: str, known: Iterable[Key]) -> list[Signer]:
+        """Those of an earlier root's keys that are at hand still, among the retired ones too."""
+        retired = KeyRing(self.folder / RETIRED, secrets=self.secrets)
+        known, found = tuple(known), []
+        for source in (*self.sources(role), *retired.sources(role)):
+            with suppress(KeyFileError):  # a key of another root
+                found.append(open_signer(source, known, self.secrets))
+        return found
 
 
 def read_config(path: Path) -> dict[str, tuple[Source, ...]]:

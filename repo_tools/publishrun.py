@@ -12,8 +12,9 @@ files of the publish before, and none of those is ever changed or removed. A pub
 is completed by running it again; its half-written version number is passed over, because somebody
 may have seen a file of it.
 
-New roots go out just before the timestamp and not first: if one of them changes an online key, the
-timestamp that is still in place is signed by the old one, and that window should be short.
+New roots go out just before the timestamp and not first. If one of them changes an online key, the
+old key signs once more beside the new one, and the root goes out just after the timestamp; see
+`repo_tools.publishing.handover`, also for what happens where the old key is gone.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from repo_tools import released, signing
 from repo_tools.draft import MANIFEST, Edition
 from repo_tools.errors import PublishedError
 from repo_tools.plan import Item
+from repo_tools.publishing.handover import Handover, handover
 from repo_tools.released import TIMESTAMP, Released
 from repo_tools.repository import Repository
 from repo_tools.root import SignedRoot
@@ -64,7 +66,7 @@ class Signed:
     """Everything to be written for one edition, in memory.
 
     Attributes:
-        files: names of the files that the edition's folder holds already.
+        handover: how its new roots go out.
     """
 
     release: Release
@@ -72,7 +74,7 @@ class Signed:
     targets: bytes
     snapshot: bytes
     timestamp: bytes
-    files: frozenset[str]
+    handover: Handover
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +156,16 @@ class Run:
         )
         ends = [self.now + span for span in self.lifetimes.spans()]
         listed = [item.target for item in items]
-        targets = self.signers.sign(signing.targets_of(listed, version, ends[0]))
-        snapshot = self.signers.sign(signing.snapshot_of(targets, version, ends[1]))
-        timestamp = self.signers.sign(signing.timestamp_of(snapshot, version, ends[2]))
+        change = handover(self.repository, self.roots, self.signers, files)
+        if change.warning:
+            self.report(f"Warning: {edition}: {change.warning}.")
+        sign = change.signers.sign
+        targets = sign(signing.targets_of(listed, version, ends[0]))
+        snapshot = sign(signing.snapshot_of(targets, version, ends[1]))
+        timestamp = sign(signing.timestamp_of(snapshot, version, ends[2]))
         earliest = signing.whole_second(min([*ends, self.signers.root.expires]))
         release = Release(edition, version, earliest)
-        return Signed(release, items, targets, snapshot, timestamp, frozenset(files))
+        return Signed(release, items, targets, snapshot, timestamp, change)
 
     def put_out(self, everything: Sequence[Signed]) -> tuple[Release, ...]:
         """Write what was signed: every target of every edition before the first metadata."""
@@ -180,11 +186,17 @@ class Run:
         self.repository.draft(edition).note_version(version)
         self._put(f"{folder}/{version}.targets.json", signed.targets)
         self._put(f"{folder}/{version}.snapshot.json", signed.snapshot)
-        for one in self.roots:
-            if one.name not in signed.files:
-                self._put(f"{folder}/{one.name}", one.data)
-        # Last: from here on, and not before, clients are led to the new files.
+        change = signed.handover
+        if not change.roots_last:
+            self._put_roots(folder, change.roots)
+        # From here on, and not before, clients are led to the new files.
         self._put(f"{folder}/{TIMESTAMP}", signed.timestamp, new=False)
+        if change.roots_last:
+            self._put_roots(folder, change.roots)
+
+    def _put_roots(self, folder: str, roots: Sequence[SignedRoot]) -> None:
+        for one in roots:
+            self._put(f"{folder}/{one.name}", one.data)
 
     def _put_target(self, item: Item) -> None:
         if self._is_there(item):

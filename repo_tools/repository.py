@@ -194,6 +194,22 @@ class Repository:
 
         return Signers(newest, {role: of(role) for role in ONLINE_ROLES})
 
+    def signers_before(self, earlier: Root) -> Signers | None:
+        """The online keys of an earlier root; None if fewer than it asks for are at hand."""
+        ring = self.ring()
+
+        def of(role: str) -> list[Signer]:
+            known = [earlier.get_key(k) for k in earlier.roles[role].keyids]
+            return ring.signers_before(role, known)
+
+        found = Signers(earlier, {role: of(role) for role in ONLINE_ROLES})
+        enough = all(
+            len({one.public_key.keyid for one in found.by_role[role]})
+            >= earlier.roles[role].threshold
+            for role in ONLINE_ROLES
+        )
+        return found if enough else None
+
     def ring(self) -> KeyRing:
         """Where the keys of the roles are."""
         return KeyRing.of_repository(self.folder, self.keys)

@@ -42,19 +42,22 @@ class Signers:
     Attributes:
         root: the root that gives keys and thresholds to the roles.
         by_role: the private keys at hand for each online role.
+        before: who signed for roots that devices may still hold this one against.
     """
 
     root: Root
     by_role: Mapping[str, Sequence[Signer]]
+    before: Sequence[Signers] = ()
 
     def sign(self, signed: Targets | Snapshot | Timestamp) -> bytes:
-        """Sign with every key at hand for the role.
+        """Sign with every key at hand for the role; clients pass over keys they do not know.
 
         Raises:
             KeyFileError: fewer keys than the root's threshold, or one that does not sign.
         """
         metadata: Metadata[Any] = Metadata(signed)
-        for signer in self.by_role[signed.type]:
+        everybody = [one for each in (self, *self.before) for one in each.by_role[signed.type]]
+        for signer in {one.public_key.keyid: one for one in everybody}.values():
             add_signature(metadata, signer)
         result = self.root.get_verification_result(
             signed.type, metadata.signed_bytes, metadata.signatures

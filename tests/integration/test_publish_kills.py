@@ -18,11 +18,19 @@ from pathlib import Path
 
 import pytest
 
+from repo_tools.keyring import RETIRED
 from repo_tools.publish import publish, refresh
 from repo_tools.repository import Repository
 from repo_tools.serve import serving
 from repo_tools.stores.place import FILE
-from tests.fakes.repositories import EDITION, NOW, add_version, allow_step, published_repository
+from tests.fakes.repositories import (
+    EDITION,
+    NOW,
+    add_version,
+    allow_step,
+    published_repository,
+    rotate_online,
+)
 from tests.fakes.s3server import ENVIRONMENT, S3Server, s3_server
 from updog import manifest
 from updog.fetch import HttpFetcher
@@ -190,6 +198,41 @@ def kill_refreshers(world: World, times: int) -> None:
             refresh(world.repository, now=NOW)
     assert world.offered() == before
     assert world.failures == []
+
+
+def kill_publishers_of_new_keys(world: World, times: int) -> None:
+    """As `kill_publishers`, and each publish brings a root with new keys of two online roles."""
+    retired = world.repository.keys / RETIRED
+    world.draft_next(0)
+    within = world.time_of("publish")
+    before = world.offered()
+    with world.read_all_the_time():
+        for number in range(1, times + 1):
+            version = world.draft_next(number)
+            for role in ("timestamp", "targets"):
+                rotate_online(world.repository, role, retired)
+            world.kill("publish", within)
+            assert world.offered() in {before, ("1.1.0", version)}, number
+            assert world.offered(f"new {number}") in {before, ("1.1.0", version)}, number
+            publish(world.repository, now=NOW)
+            before = world.offered()
+            assert before == ("1.1.0", version), number
+    assert world.failures == []
+    assert world.session("reader").versions()["root"] == 1 + 2 * times
+
+
+def test_clients_of_a_few_killed_publishers_of_new_keys_see_the_old_or_the_new(
+    world: World,
+) -> None:
+    kill_publishers_of_new_keys(world, 4)
+
+
+@pytest.mark.slow
+def test_clients_of_fifty_killed_publishers_of_new_keys_see_the_old_or_the_new(
+    world: World,
+) -> None:
+    kill_publishers_of_new_keys(world, 50)
+    assert world.killed > 25
 
 
 def test_clients_of_a_few_killed_publishers_see_the_old_or_the_new(world: World) -> None:
