@@ -58,14 +58,14 @@ def withdraw(
     """
     with running(repository, now, None, report, store) as run:
         items = run.published(edition)
-        before = _manifest(run, items)
+        before = manifest_of(run, items)
         most = below(before, edition, bad, goal)
         for line in consequences(bad, most):
             report(line)
         draft = repository.draft(edition)
         drafted = draft.manifest()
         manifest = edits.set_max_version(before, most, variant=edition.variant, arch=edition.arch)
-        signed = run.sign(edition, tuple(_with(items, manifest)))
+        signed = run.sign(edition, tuple(with_manifest(items, manifest)))
         if drafted.updates:
             draft.save(edits.set_max_version(drafted, most))
         return run.put_out([signed])[0]
@@ -88,7 +88,12 @@ def consequences(bad: Version, most: Version) -> tuple[str, ...]:
     )
 
 
-def _manifest(run: Run, items: Sequence[Item]) -> Manifest:
+def manifest_of(run: Run, items: Sequence[Item]) -> Manifest:
+    """The manifest among what is published.
+
+    Raises:
+        PublishedError: there is none.
+    """
     found = next((item for item in items if item.target.path == MANIFEST), None)
     data = run.store.read(f"{TARGETS}/{found.file_name}") if found else None
     if data is None:
@@ -99,7 +104,8 @@ def _manifest(run: Run, items: Sequence[Item]) -> Manifest:
     return manifest_format.parse(data)
 
 
-def _with(items: Iterable[Item], manifest: Manifest) -> Iterator[Item]:
+def with_manifest(items: Iterable[Item], manifest: Manifest) -> Iterator[Item]:
+    """What is published, with another manifest."""
     data = manifest_format.dump(manifest)
     target = TargetFile(len(data), {"sha256": sha256(data).hexdigest()}, MANIFEST)
     for item in items:

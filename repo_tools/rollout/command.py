@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from repo_tools.repository import Repository
     from repo_tools.rollout.change import Change, Which
     from repo_tools.rollout.preview import Pair
+    from updog.manifest import Manifest
 
 
 def add(commands: Commands) -> None:
@@ -47,6 +48,11 @@ def _action(
     release_flags(command)
     fleet_flags(command)
     dry_run_flag(command)
+    command.add_argument(
+        "--published",
+        action="store_true",
+        help="change what is published, at once, and leave the rest of the draft where it is",
+    )
     command.add_argument("-y", "--yes", action="store_true", help="do not ask")
     command.add_argument("-j", "--json", action="store_true", help="JSON on stdout")
     command.set_defaults(run=run)
@@ -68,7 +74,7 @@ def cmd_waves(arguments: argparse.Namespace, now: datetime) -> None:
     by = _by(arguments, now)
     action = Action(arguments.action)
     _carry_out(
-        arguments, lambda manifest: change_waves(manifest, _which(arguments), action, now, by)
+        arguments, now, lambda manifest: change_waves(manifest, _which(arguments), action, now, by)
     )
 
 
@@ -77,7 +83,7 @@ def cmd_halt(arguments: argparse.Namespace, now: datetime) -> None:
     from repo_tools.rollout.change import halt
 
     cap = arguments.max_version
-    _carry_out(arguments, lambda manifest: halt(manifest, _which(arguments), now, cap))
+    _carry_out(arguments, now, lambda manifest: halt(manifest, _which(arguments), now, cap))
     say("Before its successor is added, take it out of the draft: updog-repo remove-update.")
 
 
@@ -98,19 +104,40 @@ def _by(arguments: argparse.Namespace, now: datetime) -> Fraction | datetime | N
     return None
 
 
-def _carry_out(arguments: argparse.Namespace, edit: Callable[..., Change]) -> None:
-    """Show a change, ask, and make it if the draft is still the one that was shown."""
+def _carry_out(arguments: argparse.Namespace, now: datetime, edit: Callable[..., Change]) -> None:
+    """Show a change, ask, and make it if what is changed is still as it was shown."""
     repository = repository_of(arguments)
     draft = repository.draft(edition_of(arguments))
-    change = edit(draft.manifest())
+    change = edit(_before(arguments, repository, draft, now))
     _show(arguments, change)
     if arguments.dry_run:
         say("Nothing was changed: this was a rehearsal.")
-    elif arguments.yes or _confirmed():
+    elif not (arguments.yes or _confirmed()):
+        say("Nothing was changed.")
+    elif arguments.published:
+        _publish(repository, change)
+    else:
         _save(repository, draft, change)
         say(f"Changed in the draft. Devices see it after: updog-repo publish {arguments.dir}")
-    else:
-        say("Nothing was changed.")
+
+
+def _before(
+    arguments: argparse.Namespace, repository: Repository, draft: Draft, now: datetime
+) -> Manifest:
+    from repo_tools.publishing.inplace import published_manifest
+
+    if arguments.published:
+        return published_manifest(repository, edition_of(arguments), now)
+    return draft.manifest()
+
+
+def _publish(repository: Repository, change: Change) -> None:
+    from repo_tools.publishing.inplace import put_in_place
+
+    release = put_in_place(
+        repository, change.old, change.new, change.after, now=change.now, report=say
+    )
+    say(f"Published as {release.edition} {release.version}, and changed in the draft.")
 
 
 def _save(repository: Repository, draft: Draft, change: Change) -> None:
@@ -133,7 +160,7 @@ def _confirmed() -> bool:
             "Nothing was changed: there is no terminal to ask at.",
             hint="Add --yes to make the change that is shown, or --dry-run only to see it.",
         )
-    say("Make this change to the draft? [y/N]")
+    say("Make this change? [y/N]")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
