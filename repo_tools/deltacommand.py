@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools import commandline
-from repo_tools.commandline import Commands, release_flags
-from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.commandline import Commands, dry_run_flag, release_flags
+from repo_tools.console import done, edition_of, repository_of, result, say
 from updog.pipeline.formats import Format
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add(commands: Commands) -> None:
         nargs=3,
         help="the images of a release that the draft does not have",
     )
+    dry_run_flag(command)
     command.set_defaults(run=run_make_delta)
 
 
@@ -80,7 +81,7 @@ def run_make_delta(arguments: argparse.Namespace, _now: datetime) -> None:
     for base in arguments.bases or [images]:
         made = repository.make_delta(edition, version, base, report=say)
         _tell(made)
-    say("Devices see them after the next publish.")
+    done(arguments, "Devices see them after the next publish.")
 
 
 def _tell(made: tuple[Made, ...]) -> None:

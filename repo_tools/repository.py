@@ -22,7 +22,7 @@ from securesystemslib.signer import Signer
 from tuf.api.metadata import Root
 
 from repo_tools import edits, root, storage
-from repo_tools.draft import Draft, Edition, checked_name
+from repo_tools.draft import Draft, Edition, checked_name, image_names
 from repo_tools.errors import NotARepository
 from repo_tools.keyring import KeyRing
 from repo_tools.root import LIFETIME, RootPlan, SignedRoot
@@ -296,6 +296,11 @@ class Repository:
                 if base == version:
                     raise UsageError(f"A delta from {base} to itself would be of no use.")
                 base = workshop.files_of(drafted(manifest, base))
+            if self.rehearse is not None:
+                # How large they get, and so whether they are kept, only making them tells.
+                for name, image in zip(image_names(update), workshop.files_of(update), strict=True):
+                    self.rehearse(f"Would make a delta to {name} ({image.stat().st_size} bytes)")
+                return ()
             return workshop.make_deltas(update, base)
 
     def remove_update(self, edition: Edition, version: Version) -> None:

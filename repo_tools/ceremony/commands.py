@@ -9,7 +9,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from repo_tools.commandline import Commands, Parser
+from repo_tools.commandline import Commands, Parser, dry_run_flag
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 
@@ -40,6 +40,7 @@ def _root(group: Commands) -> None:
     accept = group.add_bare("accept", "Take a fully signed root into a repository")
     accept.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
     accept.add_argument("draft", metavar="DRAFT", type=Path, help="file of the root")
+    dry_run_flag(accept)
     accept.set_defaults(run=_step, step="accept")
 
 

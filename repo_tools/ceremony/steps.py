@@ -155,6 +155,9 @@ def diff(arguments: argparse.Namespace, _now: datetime) -> None:
 def accept(arguments: argparse.Namespace, now: datetime) -> None:
     """Take a fully signed root into a repository."""
     data = files.read_bytes(arguments.draft)
+    if arguments.dry_run:
+        _rehearse(arguments.dir / "root", data, now)
+        return
     taken = Repository.accept_root(arguments.dir, data, now=now)
     roots = root.history(arguments.dir / "root")
     found = changes(roots[-2].root, taken.root) if len(roots) > 1 else ()
@@ -165,6 +168,17 @@ def accept(arguments: argparse.Namespace, now: datetime) -> None:
     else:
         say("Not published yet. Put it out with: updog-repo refresh DIR")
     result(str(arguments.dir / "root" / taken.name))
+
+
+def _rehearse(roots: Path, data: bytes, now: datetime) -> None:
+    """All that accepting a root checks.
+
+    Raises:
+        RootError: it could not be taken.
+    """
+    before = root.history(roots) if roots.is_dir() else ()
+    taken = root.check_next(data, before, now=now)
+    say(f"Would write {roots / taken.name}")
 
 
 def new_key(arguments: argparse.Namespace, _now: datetime) -> None:

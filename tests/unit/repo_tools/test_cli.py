@@ -337,6 +337,10 @@ def test_make_delta_prints_names_and_lengths(
     old = make_release(tmp_path / "in", "1.1.0")
     names = ("--variant", "edge", "--arch", "x86_64", "--version", "1.2.0")
     capsys.readouterr()
+    before = sorted(home.rglob("*"))
+    assert main(["make-delta", str(home), *names, "--from", "1.1.0", "--dry-run"]) == 0
+    assert "Would make a delta to" in capsys.readouterr().err
+    assert sorted(home.rglob("*")) == before
     assert main(["make-delta", str(home), *names, "--from", "1.1.0"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert main(["make-delta", str(home), *names, "--from-images", *map(str, old.paths)]) == 0

@@ -49,6 +49,19 @@ def test_two_of_three_people_make_a_first_root(ceremony: Ceremony) -> None:
     assert (len(rule.keyids), rule.threshold, first.root.version) == (3, 2, 1)
 
 
+def test_accepting_is_rehearsed_with_all_its_checks_and_writes_nothing(
+    ceremony: Ceremony, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ceremony.first_draft()
+    words = ("root", "accept", ceremony.repository, ceremony.draft, "--dry-run")
+    ceremony.sign("alice")
+    assert ceremony.run(*words) == 65
+    ceremony.sign("carol")
+    assert ceremony.run(*words) == 0
+    assert "Would write" in capsys.readouterr().err
+    assert not (ceremony.repository / "root").exists()
+
+
 def test_a_draft_is_an_ordinary_root_json(ceremony: Ceremony) -> None:
     ceremony.first_draft()
     metadata = Metadata[Root].from_file(str(ceremony.draft))
