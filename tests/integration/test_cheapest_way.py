@@ -21,6 +21,15 @@ from tests.integration.conftest import Releases, World, make_world
 SUMMARY = re.compile(r"([\d.]+) MB fetched, ([\d.]+) MB reused, ([\d.]+) MB written")
 
 
+# Tests that run in the background ignore interruptions, and so does all that they start.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from updog.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.fixture
 def with_delta(tmp_path: Path, releases: Releases) -> Iterator[World]:
     for world in make_world(tmp_path, releases):
@@ -108,11 +117,14 @@ def test_an_interruption_ends_a_download_that_waits(world: World) -> None:
     config = world.machine.config
     with serving(answer) as server:
         config.write_text(config.read_text().replace(world.url, server.base))
-        words = [sys.executable, "-m", "updog", "--config", str(config), "update", "--now"]
+        words = [sys.executable, "-c", INTERRUPTIBLE, "--config", str(config), "update", "--now"]
         with subprocess.Popen(words, stderr=subprocess.PIPE) as running:
-            assert waiting.wait(20)
-            running.send_signal(signal.SIGINT)
-            running.communicate(timeout=10)
+            try:
+                assert waiting.wait(20)
+                running.send_signal(signal.SIGINT)
+                running.communicate(timeout=10)
+            finally:
+                running.kill()
     assert running.returncode == 130
 
 
