@@ -243,9 +243,18 @@ def test_full_disk_is_told_with_a_code(drafted: Path, capsys: pytest.CaptureFixt
     assert "published/edge" in printed.err
 
 
+# Tests that run in the background ignore interruptions, and so does all that they start.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from repo_tools.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def run(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "repo_tools.cli", *arguments],
+        [sys.executable, "-c", INTERRUPTIBLE, *arguments],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
