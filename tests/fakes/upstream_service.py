@@ -67,6 +67,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     script: Script
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that hangs up early is none of a test's business.
+        del request, client_address
+
 
 class _Exchange(http.server.BaseHTTPRequestHandler):
     server: _Server
