@@ -210,7 +210,11 @@ def test_normal_life_on_a_block_device(disk: Path) -> None:
 
 def test_sets_are_their_nodes(disk: Path) -> None:
     found = control(disk).inactive_set()
-    assert [found.boot, found.root, found.hash] == [Extent(node(disk, n)) for n in (8, 9, 10)]
+    extents = [found.boot, found.root, found.hash]
+    assert [one.path for one in extents] == [node(disk, n) for n in (8, 9, 10)]
+    for one in extents:
+        with open_device(Extent(one.path), Access.READ) as whole:
+            assert (one.offset, one.size) == (0, whole.size)
 
 
 def test_a_node_is_the_partition_that_the_table_describes(disk: Path) -> None:
