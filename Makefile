@@ -8,7 +8,7 @@ BIN := .venv/bin
 LOCK := .ci/requirements.lock
 STAMP := .venv/.installed
 # What the tests need; the cloud key services that cannot be tried here are left out.
-EXTRAS := images demo simulate charts s3 aws hsm fleet service agent dev
+EXTRAS := images demo simulate charts s3 aws hsm fleet service agent kubernetes ecs dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint bench clean setup lock format
@@ -45,10 +45,9 @@ bench: $(STAMP)
 
 # Renew the lock file. The index is the one pip is set up for; its address is not written.
 lock: $(STAMP)
-	$(BIN)/pip install -q pip-tools
-	$(BIN)/pip-compile -q $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --allow-unsafe --strip-extras \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
-	  --output-file $(LOCK) pyproject.toml
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q $(foreach extra,$(EXTRAS),--extra $(extra)) --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-emit-find-links --no-header --output-file $(LOCK) pyproject.toml
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

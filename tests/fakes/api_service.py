@@ -153,9 +153,11 @@ def make_world(home: Path) -> FileWorld:
 
 
 @contextmanager
-def service(world: FileWorld, *, environment: dict[str, str] | None = None) -> Iterator[Service]:
-    """The service while the block runs; it answers when this returns."""
-    path = world.home / "api"
+def service(
+    world: FileWorld, *, environment: dict[str, str] | None = None, home: Path | None = None
+) -> Iterator[Service]:
+    """The service while the block runs; it answers when this returns. Its socket lies in `home`."""
+    path = (home or world.home) / "api"
     words = [sys.executable, "-m", "updog", "--config", str(world.config), "serve"]
     log = world.home / "service.log"
     with (
