@@ -1,0 +1,1 @@
+"""Updates of many machines on the engine that already runs them."""
