@@ -1,0 +1,1 @@
+"""The Kubernetes operator: a controller for the cluster, and an agent on each node."""

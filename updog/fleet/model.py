@@ -1,0 +1,201 @@
+"""Nodes and what is known of them, as values. PURE.
+
+The states, and what may be written where, are those of `BottlerocketShadow` v2: the controller
+writes `Spec`, what a node shall do; the agent of the node writes `Status`, what it has done. A
+node is where it was sent when the two agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """Where a node is, or shall go."""
+
+    IDLE = "Idle"
+    STAGED = "StagedAndPerformedUpdate"
+    REBOOTED = "RebootedIntoUpdate"
+    MONITORING = "MonitoringUpdate"
+    ERROR = "ErrorReset"
+
+
+class Phase(StrEnum):
+    """What is being waited for on a node."""
+
+    REST = "rest"
+    STAGE = "stage"
+    DRAIN = "drain"
+    REBOOT = "reboot"
+    RETURN = "return"
+    MONITOR = "monitor"
+    SETTLE = "settle"
+    RESET = "reset"
+
+
+class Spec(NamedTuple):
+    """What the controller wants of a node.
+
+    Attributes:
+        state: where it shall go.
+        since: when that was written; None if never.
+        version: the version that it is about; kept afterwards; empty if there was none.
+    """
+
+    state: State = State.IDLE
+    since: datetime | None = None
+    version: str = ""
+
+
+NOTHING = Spec()
+
+
+class Status(NamedTuple):
+    """What the agent of a node says.
+
+    Attributes:
+        state: where the node is.
+        current: the version that runs.
+        target: the version that its repository offers it; the running one if none.
+        crashes: attempts that failed since the last success.
+        failed: when the last of them did.
+        reason: why, for people; empty if it did not say.
+    """
+
+    state: State
+    current: str
+    target: str
+    crashes: int = 0
+    failed: datetime | None = None
+    reason: str = ""
+
+
+class Setback(NamedTuple):
+    """A failure that the controller saw, for the agent to count.
+
+    Attributes:
+        count: what the agent's count becomes.
+        at: when it was.
+        reason: one word of `FailureReason`.
+    """
+
+    count: int
+    at: datetime
+    reason: str = ""
+
+
+class Marks(NamedTuple):
+    """What we did to a node, as written on the node itself.
+
+    Attributes:
+        since: when the drain began; None if none did.
+        cordoned: whether the cordon is ours.
+        excluded: whether the exclusion from load balancers is ours.
+    """
+
+    since: datetime | None = None
+    cordoned: bool = False
+    excluded: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is to be undone."""
+        return self.since is not None or self.cordoned or self.excluded
+
+
+NO_MARKS = Marks()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as the policy sees it.
+
+    Attributes:
+        name: of the node.
+        spec: what it shall do.
+        status: what it has done; None before its agent has spoken.
+        setback: a failure that the controller saw.
+        marks: what we did to it.
+        canary: whether it goes first.
+        pause: why nothing new is begun on it; empty if it may.
+        forgiven: failures before this count no more.
+        ready: whether its kubelet says that it is.
+        unschedulable: whether it is cordoned, by whomever.
+        hosts_controller: whether the controller runs on it.
+        gone: whether it is no longer one of ours, or no longer there.
+    """
+
+    name: str
+    spec: Spec = NOTHING
+    status: Status | None = None
+    setback: Setback | None = None
+    marks: Marks = NO_MARKS
+    canary: bool = False
+    pause: str = ""
+    forgiven: datetime | None = None
+    ready: bool = True
+    unschedulable: bool = False
+    hosts_controller: bool = False
+    gone: bool = False
+
+    @property
+    def crashes(self) -> int:
+        """Failed attempts, whoever saw them; 0 if they are forgiven."""
+        failed = self.failed
+        if failed is None:
+            return 0
+        counted = self.status.crashes if self.status is not None else 0
+        return max(counted, self.setback.count if self.setback is not None else 0)
+
+    @property
+    def failed(self) -> datetime | None:
+        """When the last attempt failed; None if it is forgiven."""
+        moments = [
+            at
+            for at in (
+                self.status.failed if self.status is not None else None,
+                self.setback.at if self.setback is not None else None,
+            )
+            if at is not None and (self.forgiven is None or at > self.forgiven)
+        ]
+        return max(moments, default=None)
+
+    @property
+    def wants_update(self) -> bool:
+        """Whether its repository offers it something."""
+        return self.status is not None and self.status.target != self.status.current
+
+    @property
+    def phase(self) -> Phase:
+        """What is waited for; the table of docs/kubernetes.md."""
+        if self.status is None:
+            return Phase.REST if self.spec.state is State.IDLE else Phase.RESET
+        return PHASES.get((self.spec.state, self.status.state), Phase.RESET)
+
+    @property
+    def active(self) -> bool:
+        """Whether it may be unavailable because of us."""
+        return self.phase is not Phase.REST or self.marks.any
+
+
+PHASES: dict[tuple[State, State], Phase] = {
+    (State.IDLE, State.IDLE): Phase.REST,
+    # The agent writes the update; the node works as always.
+    (State.STAGED, State.IDLE): Phase.STAGE,
+    # The controller empties the node.
+    (State.STAGED, State.STAGED): Phase.DRAIN,
+    # The permission to restart is given.
+    (State.REBOOTED, State.STAGED): Phase.REBOOT,
+    # The new version runs; the controller lets pods come back.
+    (State.REBOOTED, State.REBOOTED): Phase.RETURN,
+    # The agent looks whether its node is well.
+    (State.MONITORING, State.REBOOTED): Phase.MONITOR,
+    # The controller looks whether it is.
+    (State.MONITORING, State.MONITORING): Phase.SETTLE,
+    # Everything is done; the agent has only to say so.
+    (State.IDLE, State.MONITORING): Phase.RESET,
+}
+"""What is waited for, by what a node shall do and what it has done; all other pairs: RESET."""
