@@ -178,12 +178,12 @@ def _with_active(found: Located, active: Slot) -> Located:
 
 
 def _parse(argv: Sequence[str] | None, labels: Labeller) -> _Options:
-    parser = _parser()
-    said = parser.parse_args(argv)
+    grammar = parser()
+    said = grammar.parse_args(argv)
     verb = VERBS[said.command]
     for name in ("json", "force", "tries"):
         if getattr(said, name) and name not in verb.takes:
-            parser.error(f"{said.command} does not take --{name}")
+            grammar.error(f"{said.command} does not take --{name}")
     return _Options(
         verb=verb,
         disk=said.disk,
@@ -197,7 +197,8 @@ def _parse(argv: Sequence[str] | None, labels: Labeller) -> _Options:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, as help and manual show them."""
     width = max(map(len, VERBS))
     commands = "\n".join(f"  {name:{width}}  {verb.summary}" for name, verb in VERBS.items())
     parser = argparse.ArgumentParser(

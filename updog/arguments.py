@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from updog.version import Version
 
 DESCRIPTION = "Update this machine from a signed repository onto its second partition set."
-EPILOG = "Results go to stdout, everything else to stderr. Exit codes: docs/cli.md."
+EPILOG = "Results go to stdout, everything else to stderr. Exit codes: see updog(8)."
 
 
 class Parser(argparse.ArgumentParser):
@@ -113,6 +113,11 @@ def parse(
             if len(named) == len(COMMANDS):
                 raise
     return _parser(Parser, COMMANDS, environment).parse_args(words)
+
+
+def parser() -> Parser:
+    """The parser of all commands, as help and manual show them."""
+    return _parser(Parser, COMMANDS, {})
 
 
 def _command_first(words: Sequence[str]) -> Sequence[str]:

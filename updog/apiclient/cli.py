@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     try:
         _COMMANDS[args.run](args)
         sys.stdout.flush()
@@ -123,7 +123,8 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands, as help and manual show them."""
     parser = argparse.ArgumentParser(
         prog="apiclient",
         description="Speak to the update service of this machine.",
