@@ -1,0 +1,153 @@
+"""From a set's partitions to its running kernel: boot image, dm-verity check, kexec."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from partitions.blockio import Access, Extent
+from partitions.device import open_device
+from partitions.guid import Guid
+from partitions.slot import Slot
+from partitions.stage import devicemapper, syscalls
+from partitions.stage.disks import SetNodes
+from partitions.stage.errors import StageError
+from partitions.stage.words import OnCorruption, Words, image_command_line, next_command_line, parse
+from partitions.verity import BLOCK, Superblock
+
+FILE_SYSTEMS = ("ext4", "squashfs", "erofs", "vfat")
+"""What a boot or root image may be, in the order in which they are tried."""
+
+_MOUNT_POINT = Path("/bootimage")
+_PROBE = 1 << 20
+_LONGEST_COMMAND_LINE = 8 << 10
+
+
+class Start(NamedTuple):
+    """Which set to start.
+
+    Attributes:
+        disk: GUID of its disk.
+        slot: its name.
+        nodes: its partitions.
+    """
+
+    disk: Guid
+    slot: Slot
+    nodes: SetNodes
+
+
+def start(wanted: Start) -> NoReturn:
+    """Load the kernel of a set, see that dm-verity takes its root, and start the kernel.
+
+    The check is not the protection: that is the dm-verity device that the started system opens for
+    itself, as nothing of this kernel survives into the next one. It is made because here a root
+    that cannot work costs a second, and there a reset and a try.
+
+    Raises:
+        StageError: a part of the set is not there or not right.
+        OSError: the kernel refused a part.
+        PartitionError: a partition cannot be read.
+    """
+    line = load(wanted)
+    check_root(wanted.nodes, parse(line))
+    os.sync()
+    syscalls.start_kernel()
+
+
+def load(wanted: Start) -> str:
+    """Load the kernel from a boot image, and return the command line that it gets."""
+    with mounted(wanted.nodes.boot, _MOUNT_POINT) as folder:
+        image_line = image_command_line(_command_line(folder / "cmdline"))
+        line = next_command_line(image_line, wanted.disk, wanted.slot)
+        with _opened(folder / "linux") as kernel, _opened(folder / "initrd") as initramfs:
+            try:
+                syscalls.load_kernel(kernel, initramfs, line)
+            except OSError as error:
+                raise StageError(
+                    f"the kernel in {wanted.nodes.boot} is refused: {error.strerror}"
+                ) from error
+    return line
+
+
+def check_root(nodes: SetNodes, words: Words) -> None:
+    """Read the beginning of the root through dm-verity.
+
+    Raises:
+        StageError: the command line has no root hash, or root, hash tree and root hash do not
+            belong together.
+    """
+    name = "check"
+    node = open_root(name, nodes, words, OnCorruption.EIO)
+    try:
+        with node.open("rb", buffering=0) as device:
+            if not device.read(_PROBE):
+                raise StageError(f"{nodes.root} is empty")
+    except OSError as error:
+        raise StageError(
+            f"{nodes.root} is not what the root hash says: {error.strerror}"
+        ) from error
+    finally:
+        devicemapper.remove(name)
+
+
+def open_root(name: str, nodes: SetNodes, words: Words, on_corruption: OnCorruption) -> Path:
+    """Make the dm-verity device of a set's root, and return its node.
+
+    Raises:
+        StageError: no root hash, no hash tree, or the kernel refused.
+    """
+    if words.root_hash is None:
+        raise StageError("the command line of the set has no updog.root_hash=")
+    with open_device(Extent(nodes.hash), Access.READ) as hashes:
+        superblock = Superblock.from_block(hashes.pread(0, BLOCK))
+    target = devicemapper.Target(nodes.root, nodes.hash, words.root_hash, superblock)
+    return devicemapper.create(name, target, on_corruption)
+
+
+def mount_any(node: Path, folder: Path) -> None:
+    """Mount what is on a device, read-only, whichever of `FILE_SYSTEMS` it is.
+
+    Raises:
+        StageError: none of them.
+    """
+    folder.mkdir(exist_ok=True)
+    said = []
+    for kind in FILE_SYSTEMS:
+        try:
+            return syscalls.mount(str(node), str(folder), kind, syscalls.MS_RDONLY)
+        except OSError as error:
+            said.append(f"{kind}: {error.strerror}")
+    raise StageError(f"{node} holds no file system that can be mounted ({', '.join(said)})")
+
+
+@contextlib.contextmanager
+def mounted(node: Path, folder: Path) -> Iterator[Path]:
+    """Have a device mounted read-only; see `mount_any`."""
+    mount_any(node, folder)
+    try:
+        yield folder
+    finally:
+        syscalls.unmount(str(folder))
+
+
+def _command_line(path: Path) -> bytes:
+    with _opened(path) as descriptor:
+        return os.read(descriptor, _LONGEST_COMMAND_LINE)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StageError(
+            f"the boot image has no file {path.name!r} that can be read: {error.strerror}"
+        ) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
