@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 EXTRAS := images demo simulate charts s3 aws hsm fleet service agent kubernetes ecs dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench clean setup lock format
+.PHONY: help demo test test-slow lint bench deb clean setup lock format
 
 help:
 	@sed -n '1,3p' Makefile
@@ -42,6 +42,10 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	.ci/bench
+
+# The Debian package, into dist/; docs/debian.md.
+deb: $(STAMP)
+	$(BIN)/python -m packaging_tools.debian.build
 
 # Renew the lock file. The index is the one pip is set up for; its address is not written.
 lock: $(STAMP)
