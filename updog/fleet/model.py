@@ -34,6 +34,7 @@ class Phase(StrEnum):
     MONITOR = "monitor"
     SETTLE = "settle"
     RESET = "reset"
+    ACK = "ack"
 
 
 class Spec(NamedTuple):
@@ -77,12 +78,12 @@ class Setback(NamedTuple):
     """A failure that the controller saw, for the agent to count.
 
     Attributes:
-        count: what the agent's count becomes.
+        crashes: what the agent's count becomes.
         at: when it was.
         reason: one word of `FailureReason`.
     """
 
-    count: int
+    crashes: int
     at: datetime
     reason: str = ""
 
@@ -148,7 +149,7 @@ class NodeView:
         if failed is None:
             return 0
         counted = self.status.crashes if self.status is not None else 0
-        return max(counted, self.setback.count if self.setback is not None else 0)
+        return max(counted, self.setback.crashes if self.setback is not None else 0)
 
     @property
     def failed(self) -> datetime | None:
@@ -177,8 +178,11 @@ class NodeView:
 
     @property
     def active(self) -> bool:
-        """Whether it may be unavailable because of us."""
-        return self.phase is not Phase.REST or self.marks.any
+        """Whether it may be unavailable because of us, or will be soon.
+
+        An agent that has only to acknowledge holds nobody up: it may be long dead.
+        """
+        return self.marks.any or self.phase not in {Phase.REST, Phase.ACK}
 
 
 PHASES: dict[tuple[State, State], Phase] = {
@@ -195,7 +199,10 @@ PHASES: dict[tuple[State, State], Phase] = {
     (State.MONITORING, State.REBOOTED): Phase.MONITOR,
     # The controller looks whether it is.
     (State.MONITORING, State.MONITORING): Phase.SETTLE,
-    # Everything is done; the agent has only to say so.
-    (State.IDLE, State.MONITORING): Phase.RESET,
+    # The controller took the node back, or is done with it; the agent has only to say so.
+    (State.IDLE, State.STAGED): Phase.ACK,
+    (State.IDLE, State.REBOOTED): Phase.ACK,
+    (State.IDLE, State.MONITORING): Phase.ACK,
+    (State.IDLE, State.ERROR): Phase.ACK,
 }
 """What is waited for, by what a node shall do and what it has done; all other pairs: RESET."""
