@@ -70,7 +70,7 @@ def rotate_online(repository: Repository, role: str, retired: Path | None = None
     newest = root.history(repository.roots)[-1].root
     if retired is not None:
         storage.make_folder(retired, mode=0o700)
-        path.rename(retired / path.name)
+        path.rename(retired / f"{role}-{newest.version}.pem")
     path.unlink(missing_ok=True)
     made = keys.generate(KeyType.ED25519)
     keys.save(path, made)
