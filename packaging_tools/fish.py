@@ -9,8 +9,8 @@ from pathlib import Path
 from packaging_tools.programs import Entries, Program, Word, flags_of, help_text, words
 
 _WHERE = """\
-# Whether the words typed so far, without flags and their values, begin with those given; with 'only'
-# first, whether they are those and no more. Other names of a word follow it after '|'.
+# Whether the words typed so far, without flags and their values, begin with those given; with
+# 'only' first, whether they are those and no more. Other names of a word follow it after '|'.
 function {where}
     set -l only no
     if test "$argv[1]" = only
