@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 # PEP 600 names the oldest glibc that a wheel runs with; before it there were three nicknames.
 MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 NICKNAMES = {"manylinux1_": (2, 5), "manylinux2010_": (2, 12), "manylinux2014_": (2, 17)}
+PASSED_BY = frozenset({"..", "__pycache__", "INSTALLER", "RECORD", ".gitignore", ".sh"})
 PYTHONS_OWN = (2, 28)
 """What the package asks for where no library asks for anything."""
 
@@ -52,13 +53,9 @@ def closure(name: str, extras: frozenset[str]) -> list[Distribution]:
 
 
 def copy_files(library: Distribution, site: Path) -> None:
-    """Copy the files of one library, without its commands and what Python compiled."""
+    """Copy the files of one library, without commands, scripts and what Python compiled."""
     for file in library.files or ():
-        if (
-            ".." in file.parts
-            or "__pycache__" in file.parts
-            or file.name in {"INSTALLER", "RECORD"}
-        ):
+        if not PASSED_BY.isdisjoint((*file.parts, file.suffix)):
             continue
         place = site / file
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -67,8 +64,8 @@ def copy_files(library: Distribution, site: Path) -> None:
 
 def strip(objects: Iterable[Path]) -> None:
     """Take out what only debuggers need; it is most of some libraries."""
-    paths = sorted(map(str, objects))
-    subprocess.run(["strip", "--strip-unneeded", *paths], check=True)  # noqa: S603, S607 - binutils
+    what = ("--strip-unneeded", "--remove-section=.comment", "--remove-section=.note")
+    subprocess.run(["strip", *what, *sorted(map(str, objects))], check=True)  # noqa: S603, S607
 
 
 def glibc(libraries: Iterable[Distribution]) -> str:

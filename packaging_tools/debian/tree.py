@@ -17,12 +17,14 @@ FOLDERS = (
     "etc/updog.d",
     *(f"etc/updog/check/{name}.d" for name in ("required", "wanted", "before", "after")),
 )
+COMMANDS = ("apiclient", "signpost", "updog", "updog-repo")
+"""Those that work with the libraries of the package."""
 COMPLETION = {
     "bash": "usr/share/bash-completion/completions",
     "zsh": "usr/share/zsh/vendor-completions",
     "fish": "usr/share/fish/vendor_completions.d",
 }
-COMMAND = """\
+SCRIPT = """\
 #!/usr/lib/updog/bin/python3 -I
 import sys
 
@@ -92,19 +94,23 @@ def lay_out(layout: Layout, wheel: Path, source: Path, epoch: int) -> str:
 def add_manual(layout: Layout, made: Path) -> None:
     """Put pages of the manual in place: folders ``man8`` and so on."""
     for page in sorted(made.glob("man*/*")):
-        _compress(page.read_bytes(), layout.at(f"usr/share/man/{page.parent.name}/{page.name}.gz"))
+        if page.stem in COMMANDS:
+            _compress(
+                page.read_bytes(), layout.at(f"usr/share/man/{page.parent.name}/{page.name}.gz")
+            )
 
 
 def add_completion(layout: Layout, made: Path) -> None:
     """Put files for the completion of shells in place: a folder for each shell."""
     for shell, folder in COMPLETION.items():
         for file in sorted(made.joinpath(shell).iterdir()):
-            _copy(file, layout.at(f"{folder}/{file.name}"))
+            if file.stem.removeprefix("_") in COMMANDS:
+                _copy(file, layout.at(f"{folder}/{file.name}"))
 
 
 def _environment(layout: Layout) -> None:
     """An environment as `python -m venv` makes it, on Debian's Python."""
-    layout.at("usr/lib/updog/bin/python3").symlink_to("/usr/bin/python3")
+    layout.at("usr/lib/updog/bin/python3").symlink_to("../../../bin/python3")
     text = "home = /usr/bin\ninclude-system-site-packages = false\n"
     layout.at("usr/lib/updog/pyvenv.cfg").write_text(text)
 
@@ -118,10 +124,10 @@ def _unpack(wheel: Path, layout: Layout) -> str:
     commands = ConfigParser()
     commands.optionxform = str  # type: ignore[assignment,method-assign]
     commands.read(facts / "entry_points.txt")
-    for name, place in commands["console_scripts"].items():
-        module, function = place.split(":")
+    for name in COMMANDS:
+        module, function = commands["console_scripts"][name].split(":")
         path = layout.at(f"usr/bin/{name}")
-        path.write_text(COMMAND.format(module=module, function=function))
+        path.write_text(SCRIPT.format(module=module, function=function))
         path.chmod(0o755)
     (said,) = re.findall(r"^Version: (.+)", (facts / "METADATA").read_text(), re.MULTILINE)
     return debian_version(said)
