@@ -210,15 +210,19 @@ class _Network:
         self._todo = frontier
         self._counters = counters
         self._longest = max(blockmap.packed)
+        self._planned: tuple[Request, ...] = ()
 
     def skip_fetched(self, todo: Frontier) -> None:
-        """Mark, there as well, what an interrupted run has fetched."""
-        requests = requests_for(self._map, todo, together=False)
+        """Mark, there as well, what an interrupted run has fetched; the rest is fetched next."""
+        requests = tuple(requests_for(self._map, todo, together=self._source.whole_only))
         begins = [todo.missing(request.place.first) for request in requests]
         found = find_fetched(self._medium, self._map, todo, begins, self._counters)
+        before = todo.count_missing()
         for first, count in found:
             for marks in (self._frontier, todo):
                 marks.mark(first, count)
+        # Where nothing was found, as usual, the requests can be sent as they are.
+        self._planned = requests if todo.count_missing() == before else ()
 
     def fetch_missing(self, todo: Frontier) -> None:
         """Fetch what is missing there, and mark it there as well."""
@@ -239,7 +243,8 @@ class _Network:
 
     def _round(self) -> None:
         together = self._source.whole_only
-        requests = requests_for(self._map, self._todo, together=together)
+        planned, self._planned = self._planned, ()
+        requests = planned or requests_for(self._map, self._todo, together=together)
         waiting: Channel[Request] = Channel(1)
         waking = stoppable(self._source)
         with Crew(waiting, *waking, cancel=self._counters.cancel) as crew:

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import groupby
 
 from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.buffers import aligned
-from updog.pipeline.columns import Slices, words
+from updog.pipeline.columns import words
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.looks import Looks
+from updog.pipeline.lookup import Run, missing_runs
 from updog.pipeline.scan import REGION, hashes_of
 from updog.pipeline.stages import Channel, Crew
 from updog.pipeline.writer import PieceWriter
 
-AT_ONCE = 1 << 14
-"""Missing blocks that are looked up together: this bounds the memory of the look-up."""
 WORKERS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Consecutive blocks of the image, and where the active partition has them.
-
-    Attributes:
-        target: first block in the image.
-        source: first block on the active partition.
-        count: how many.
-    """
-
-    target: int
-    source: int
-    count: int
-
-
-def missing_runs(frontier: Frontier, blocks: int) -> Iterator[tuple[int, int]]:
-    """First block and count of each gap."""
-    first = frontier.missing()
-    while 0 <= first < blocks:
-        end = frontier.right(first)
-        end = blocks if end < 0 else end
-        yield first, end - first
-        first = frontier.missing(end)
 
 
 def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters: Counters) -> None:
@@ -57,6 +30,7 @@ def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters
     writer = PieceWriter(medium, frontier, counters, Looks())
     for first, count in zero_runs(blockmap, frontier):
         for at in range(first, first + count, REGION):
+            frontier.check()
             size = min(REGION, first + count - at)
             writer.put(at * BLOCK, zeros[: size * BLOCK])
             counters.add(zeroed=size * BLOCK)
@@ -72,72 +46,6 @@ def zero_runs(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[int, int
                 if is_zero:
                     yield at, length
                 at += length
-
-
-def copy_runs(blockmap: BlockMap, frontier: Frontier, active: Slices) -> Iterator[Run]:
-    """Find the missing blocks on the active partition, by its hashes.
-
-    Args:
-        blockmap: of the wanted image.
-        frontier: what is right already. Blocks that were given out may be marked meanwhile.
-        active: 8 bytes for each block of the active partition; not trusted.
-    """
-    for wanted in _portions(blockmap, frontier):
-        places: dict[int, int] = {}
-        for first, portion in words(active, 0, len(active) // HASH_LENGTH):
-            places.update((word, at) for at, word in enumerate(portion, first) if word in wanted)
-        yield from _joined(
-            sorted(
-                (block, place) for word, place in places.items() for block in _listed(wanted[word])
-            )
-        )
-
-
-def _portions(blockmap: BlockMap, frontier: Frontier) -> Iterator[dict[int, int | list[int]]]:
-    """The missing blocks by hash, a bounded number at a time."""
-    held: dict[int, int | list[int]] = {}
-    size = 0
-    for first, count in missing_runs(frontier, blockmap.blocks):
-        for start, portion in words(blockmap.hashes, first, count):
-            for block, word in enumerate(portion, start):
-                _add(held, word, block)
-                size += 1
-                if size == AT_ONCE:
-                    yield held
-                    held, size = {}, 0
-    if held:
-        yield held
-
-
-def _add(held: dict[int, int | list[int]], word: int, block: int) -> None:
-    before = held.setdefault(word, block)
-    if isinstance(before, list):
-        before.append(block)
-    elif before != block:
-        held[word] = [before, block]
-
-
-def _listed(blocks: int | list[int]) -> list[int]:
-    return blocks if isinstance(blocks, list) else [blocks]
-
-
-def _joined(found: Iterable[tuple[int, int]]) -> Iterator[Run]:
-    run: Run | None = None
-    for target, source in found:
-        if run is not None and _continues(run, target, source):
-            run = Run(run.target, run.source, run.count + 1)
-            continue
-        if run is not None:
-            yield run
-        run = Run(target, source, 1)
-    if run is not None:
-        yield run
-
-
-def _continues(run: Run, target: int, source: int) -> bool:
-    return (
-        run.count < REGION and target == run.target + run.count and source == run.source + run.count
-    )
 
 
 class Copier:

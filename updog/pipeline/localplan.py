@@ -14,9 +14,11 @@ from updog.pipeline.columns import WINDOW, Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
-from updog.pipeline.local import Copier, Run, copy_runs, write_zeros, zero_runs
+from updog.pipeline.local import Copier, write_zeros, zero_runs
+from updog.pipeline.lookup import Run, copy_runs
 from updog.pipeline.scan import scan_all
 from updog.pipeline.scratch import Scratch
+from updog.pipeline.stages import Crew
 
 _FIELDS = 3
 _WORD = "Q"
@@ -77,10 +79,11 @@ class Plan:
         Raises:
             DeviceError: a device failed.
         """
-        write_zeros(medium, self._map, frontier, self._counters)
-        if self._base is not None and len(self._runs):
-            copier = Copier(self._base.medium, medium, self._map, frontier, self._counters)
-            copier.copy(self._found())
+        with Crew(frontier, cancel=self._counters.cancel) as crew:
+            crew.start(lambda: write_zeros(medium, self._map, frontier, self._counters), "zeros")
+            if self._base is not None and len(self._runs):
+                copier = Copier(self._base.medium, medium, self._map, frontier, self._counters)
+                copier.copy(self._found())
 
     def close(self) -> None:
         """Let go of the plan."""

@@ -48,15 +48,15 @@ def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters:
     """
     first = _RegionScanner(medium, blockmap, frontier, counters)
     regions = range(0, blockmap.blocks, REGION)
-    thorough = any(first.looks_right(at, most) for at, most in _first_look(regions))
+    if not any(first.looks_right(at, most) for at, most in _first_look(regions)):
+        return
     waiting: Channel[int] = Channel(2 * WORKERS)
     with Crew(waiting, cancel=counters.cancel) as crew:
         for number in range(WORKERS):
             scanner = _RegionScanner(medium, blockmap, frontier, counters)
             crew.start(partial(scanner.run, waiting), f"scan-{number}")
         for region in regions:
-            if thorough or first.is_blank(region):
-                waiting.put(region)
+            waiting.put(region)
         waiting.close()
 
 
@@ -82,13 +82,11 @@ class _RegionScanner:
         """Whether a sample of a region is right; zeros say nothing about what was written."""
         return any(self._is_right(block, cut) for block, cut in self._samples(first)[:most])
 
-    def is_blank(self, first: int) -> bool:
-        """Whether a region is zero wherever it is sampled: reading tells, and spares writes."""
-        return not self._samples(first)
-
     def run(self, regions: Channel[int]) -> None:
         for first in regions:
-            if self.is_blank(first) or self.looks_right(first):
+            # Zero wherever it is sampled: reading tells, and spares writes.
+            blank = not self._samples(first)
+            if blank or self.looks_right(first):
                 self._hash(first)
 
     def _samples(self, first: int) -> list[tuple[int, int]]:

@@ -8,7 +8,8 @@ from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
-from updog.pipeline.local import copy_runs, zero_runs
+from updog.pipeline.local import zero_runs
+from updog.pipeline.lookup import copy_runs
 from updog.pipeline.plan import Survey
 from updog.pipeline.resume import find_fetched
 from updog.pipeline.scan import find_right

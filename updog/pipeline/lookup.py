@@ -1,0 +1,217 @@
+"""Where the active partition has the blocks of another image.
+
+Two releases share long stretches, so the first look is coarse: a few thousand places of the active
+partition, evenly spread, are known by their hashes, and what meets one of them is followed in both
+directions. What that leaves is short pieces; they are looked up one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from updog.blockmap import HASH_LENGTH, ZERO_WORD, BlockMap
+from updog.pipeline.columns import Slices, words
+from updog.pipeline.frontier import Frontier
+
+AT_ONCE = 1 << 14
+"""Blocks that are looked up together, and places that are known: this bounds the memory."""
+LONGEST = 256
+"""Blocks of a run at the most, as many as are copied at once: 1 MiB."""
+_CLOSEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive blocks of the image, and where the active partition has them.
+
+    Attributes:
+        target: first block in the image.
+        source: first block on the active partition.
+        count: how many.
+    """
+
+    target: int
+    source: int
+    count: int
+
+
+def missing_runs(frontier: Frontier, blocks: int) -> Iterator[tuple[int, int]]:
+    """First block and count of each gap."""
+    first = frontier.missing()
+    while 0 <= first < blocks:
+        end = frontier.right(first)
+        end = blocks if end < 0 else end
+        yield first, end - first
+        first = frontier.missing(end)
+
+
+def copy_runs(blockmap: BlockMap, frontier: Frontier, active: Slices) -> Iterator[Run]:
+    """Find the missing blocks on the active partition, by its hashes.
+
+    Args:
+        blockmap: of the wanted image.
+        frontier: what is right already.
+        active: 8 bytes for each block of the active partition; not trusted.
+    """
+    todo = frontier.copy()
+    for run in _stretches(blockmap, todo, active):
+        todo.mark(run.target, run.count)
+        for at in range(0, run.count, LONGEST):
+            yield Run(run.target + at, run.source + at, min(LONGEST, run.count - at))
+    yield from _pieces(blockmap, todo, active)
+
+
+# Long stretches ----------------------------------------------------------------------------------
+
+
+def _stretches(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[Run]:
+    known = _known_places(active)
+    matcher = _Matcher(blockmap.hashes, active)
+    for first, count in missing_runs(todo.copy(), blockmap.blocks):
+        covered = first
+        while covered < first + count:
+            run = _next_stretch(matcher, known, (covered, first + count))
+            if run is None:
+                break
+            yield run
+            covered = run.target + run.count
+
+
+def _known_places(active: Slices) -> dict[int, int]:
+    """Evenly spread blocks of the active partition, by hash."""
+    total = len(active) // HASH_LENGTH
+    step = max(_CLOSEST, -(-total // AT_ONCE))
+    known: dict[int, int] = {}
+    for first, portion in words(active, 0, total):
+        skip = -first % step
+        known.update(zip(portion[skip::step], range(first + skip, total, step), strict=False))
+    known.pop(ZERO_WORD, None)
+    return known
+
+
+def _next_stretch(matcher: _Matcher, known: dict[int, int], between: tuple[int, int]) -> Run | None:
+    """The next blocks between two of which one is known, with all those around it that agree."""
+    first, stop = between
+    for start, portion in words(matcher.wanted, first, stop - first):
+        for block, word in enumerate(portion, start):
+            place = known.get(word)
+            if place is not None:
+                back = matcher.before(block, place, block - first)
+                on = matcher.after(block, place, stop - block)
+                return Run(block - back, place - back, back + on)
+    return None
+
+
+class _Matcher:
+    """Compares the hashes of an image with those of the active partition.
+
+    Attributes:
+        wanted: 8 bytes for each block of the image.
+    """
+
+    def __init__(self, wanted: Slices, active: Slices) -> None:
+        self.wanted = wanted
+        self._active = active
+        self._places = len(active) // HASH_LENGTH
+
+    def after(self, block: int, place: int, most: int) -> int:
+        """How many blocks agree from there on."""
+        most = min(most, self._places - place)
+        done = 0
+        while done < most:
+            here, there, left = block + done, place + done, min(LONGEST, most - done)
+            count = _longest(left, partial(self._agree, here, there))
+            done += count
+            if count < left:
+                break
+        return done
+
+    def before(self, block: int, place: int, most: int) -> int:
+        """How many blocks agree right before there."""
+        most = min(most, place, LONGEST)
+        return _longest(most, lambda n: self._agree(block - n, place - n, n))
+
+    def _agree(self, block: int, place: int, count: int) -> bool:
+        # As bytes: two views would be compared number by number.
+        return bytes(_cut(self.wanted, block, count)) == bytes(_cut(self._active, place, count))
+
+
+def _cut(column: Slices, first: int, count: int) -> memoryview:
+    return column[first * HASH_LENGTH : (first + count) * HASH_LENGTH]
+
+
+def _longest(most: int, agree: Callable[[int], bool]) -> int:
+    """The largest number up to `most` for which two agree; whoever agrees for n does for less."""
+    if agree(most):
+        return most
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if agree(middle) else (low, middle)
+    return low
+
+
+# Short pieces ------------------------------------------------------------------------------------
+
+
+def _pieces(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[Run]:
+    for wanted in _portions(blockmap, todo):
+        places: dict[int, int] = {}
+        for first, portion in words(active, 0, len(active) // HASH_LENGTH):
+            places.update((word, at) for at, word in enumerate(portion, first) if word in wanted)
+        yield from _joined(
+            sorted(
+                (block, place) for word, place in places.items() for block in _listed(wanted[word])
+            )
+        )
+
+
+def _portions(blockmap: BlockMap, todo: Frontier) -> Iterator[dict[int, int | list[int]]]:
+    """The missing blocks by hash, a bounded number at a time."""
+    held: dict[int, int | list[int]] = {}
+    size = 0
+    for first, count in missing_runs(todo, blockmap.blocks):
+        for start, portion in words(blockmap.hashes, first, count):
+            for block, word in enumerate(portion, start):
+                _add(held, word, block)
+                size += 1
+                if size == AT_ONCE:
+                    yield held
+                    held, size = {}, 0
+    if held:
+        yield held
+
+
+def _add(held: dict[int, int | list[int]], word: int, block: int) -> None:
+    before = held.setdefault(word, block)
+    if isinstance(before, list):
+        before.append(block)
+    elif before != block:
+        held[word] = [before, block]
+
+
+def _listed(blocks: int | list[int]) -> list[int]:
+    return blocks if isinstance(blocks, list) else [blocks]
+
+
+def _joined(found: Iterable[tuple[int, int]]) -> Iterator[Run]:
+    run: Run | None = None
+    for target, source in found:
+        if run is not None and _continues(run, target, source):
+            run = Run(run.target, run.source, run.count + 1)
+            continue
+        if run is not None:
+            yield run
+        run = Run(target, source, 1)
+    if run is not None:
+        yield run
+
+
+def _continues(run: Run, target: int, source: int) -> bool:
+    return (
+        run.count < LONGEST
+        and target == run.target + run.count
+        and source == run.source + run.count
+    )
