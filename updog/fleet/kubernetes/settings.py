@@ -1,0 +1,340 @@
+"""The settings of controller and agent, from the environment. PURE: the environment comes in.
+
+Names without `UPDOG` that Bottlerocket's operator knows mean what they mean there, except where
+docs/kubernetes.md says otherwise. A value that cannot be understood ends the program at once, with
+the name of the variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePosixPath
+from shlex import split
+from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from updog.agent.calendar import Calendar
+from updog.agent.windows import Blackout, CronWindow, Window, blackout, window
+from updog.errors import ConfigError
+from updog.fleet import budget, secondcron
+from updog.fleet.backoff import Backoff
+from updog.fleet.halting import Brakes
+from updog.fleet.kubernetes.names import DEFAULT_CANARY, DEFAULT_NAMESPACE
+from updog.fleet.opening import Windows
+from updog.fleet.rules import DrainPolicy, Limits, Rules
+
+Environment = Mapping[str, str]
+Value = TypeVar("Value")
+
+NEVER = frozenset({"never", "unlimited"})
+HIGHEST_PORT = 65535
+TIME_PARTS = 3
+
+RULE_NAMES = (
+    "MAX_CONCURRENT_UPDATE",
+    "SCHEDULER_CRON_EXPRESSION",
+    "UPDATE_WINDOWS",
+    "UPDATE_WINDOW_TIME_ZONE",
+    "UPDATE_BLACKOUTS",
+    "UPDATE_WINDOW_START",
+    "UPDATE_WINDOW_STOP",
+    "EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC",
+    "DRAIN_POLICY",
+    "DRAIN_LIMIT_IN_SEC",
+    "STAGE_LIMIT_IN_SEC",
+    "REBOOT_LIMIT_IN_SEC",
+    "MONITOR_LIMIT_IN_SEC",
+    "HEALTH_SETTLE_IN_SEC",
+    "BACKOFF_UNIT_IN_SEC",
+    "BACKOFF_CAP_IN_SEC",
+    "MAX_ATTEMPTS",
+    "HALT_AFTER_FAILURES",
+    "HALT_FAILURE_PERCENT",
+    "HALT_LEAST_ATTEMPTS",
+    "CANARY_SELECTOR",
+    "HEALTH_POD_SELECTOR",
+)
+"""What decides about steps; kept in the ledger, so that the command line can explain them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """What the controller goes by.
+
+    Attributes:
+        rules: what a step goes by.
+        namespace: where shadows and the ledger are.
+        node: where the controller itself runs; empty if that is not known.
+        pod: what it is called; empty if that is not known.
+        canary: the label selector of canaries; empty for none.
+        health_pods: the label selector of pods that must be Ready on a node; empty for none.
+        interval: seconds between two steps.
+        port: where metrics are served; 0 for nowhere.
+        said: the rules as they were said.
+    """
+
+    rules: Rules
+    namespace: str
+    node: str = ""
+    pod: str = ""
+    canary: str = DEFAULT_CANARY
+    health_pods: str = ""
+    interval: float = 2.0
+    port: int = 8080
+    said: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What the agent goes by.
+
+    Attributes:
+        node: where it runs.
+        namespace: where shadows are.
+        socket: where the update API of its machine answers.
+        interval: seconds between two looks.
+        check_every: seconds between two questions for updates.
+        stage_limit: seconds that writing an update may take.
+        reboot_limit: seconds after which a restart that was asked for did not happen.
+        monitor_limit: seconds until the health command must have succeeded.
+        health: the command that says whether the node is well, with its arguments; empty for none.
+    """
+
+    node: str
+    namespace: str
+    socket: PurePosixPath
+    interval: float = 5.0
+    check_every: float = 120.0
+    stage_limit: float = 3000.0
+    reboot_limit: float = 900.0
+    monitor_limit: float = 600.0
+    health: tuple[str, ...] = ()
+
+
+def controller(environment: Environment) -> Controller:
+    """Read the settings of the controller.
+
+    Raises:
+        ConfigError: a variable cannot be understood.
+    """
+    read = _Reader(environment)
+    return Controller(
+        rules=rules(environment),
+        namespace=read.text("MY_POD_NAMESPACE", DEFAULT_NAMESPACE),
+        node=read.text("MY_NODE_NAME", ""),
+        pod=read.text("MY_POD_NAME", ""),
+        canary=read.value("CANARY_SELECTOR", DEFAULT_CANARY, selector),
+        health_pods=read.value("HEALTH_POD_SELECTOR", "", selector),
+        interval=read.seconds("SCHEDULER_INTERVAL_IN_SEC", 2.0),
+        port=read.value("METRICS_PORT", "8080", _port),
+        said=tuple((name, environment[name]) for name in RULE_NAMES if environment.get(name)),
+    )
+
+
+def agent(environment: Environment) -> Agent:
+    """Read the settings of an agent.
+
+    Raises:
+        ConfigError: a variable is missing, or cannot be understood.
+    """
+    read = _Reader(environment)
+    node = read.text("MY_NODE_NAME", "")
+    if not node:
+        raise ConfigError(
+            "MY_NODE_NAME is not set.", hint="Set it from the pod's field spec.nodeName."
+        )
+    return Agent(
+        node=node,
+        namespace=read.text("MY_POD_NAMESPACE", DEFAULT_NAMESPACE),
+        socket=PurePosixPath(read.text("UPDATE_API_SOCKET", "/run/api.sock")),
+        interval=read.seconds("AGENT_INTERVAL_IN_SEC", 5.0),
+        check_every=read.seconds("UPDATE_CHECK_INTERVAL_IN_SEC", 120.0),
+        stage_limit=read.seconds("AGENT_STAGE_LIMIT_IN_SEC", 3000.0),
+        reboot_limit=read.seconds("AGENT_REBOOT_LIMIT_IN_SEC", 900.0),
+        monitor_limit=read.seconds("AGENT_MONITOR_LIMIT_IN_SEC", 600.0),
+        health=read.value("HEALTH_COMMAND", "", lambda text: tuple(split(text))),
+    )
+
+
+def rules(environment: Environment) -> Rules:
+    """Read what a step goes by.
+
+    Raises:
+        ConfigError: a variable cannot be understood.
+    """
+    read = _Reader(environment)
+    return Rules(
+        budget=read.value("MAX_CONCURRENT_UPDATE", "1", budget.parse),
+        windows=_windows(read),
+        backoff=Backoff(
+            unit=read.span("BACKOFF_UNIT_IN_SEC", 60.0),
+            cap=read.span("BACKOFF_CAP_IN_SEC", 24 * 3600.0),
+        ),
+        attempts=read.value("MAX_ATTEMPTS", "5", _count_or_never),
+        brakes=_brakes(read),
+        limits=Limits(
+            stage=read.span("STAGE_LIMIT_IN_SEC", 3600.0),
+            drain=read.span("DRAIN_LIMIT_IN_SEC", 1800.0),
+            reboot=read.span("REBOOT_LIMIT_IN_SEC", 1200.0),
+            monitor=read.span("MONITOR_LIMIT_IN_SEC", 900.0),
+        ),
+        drain=read.value("DRAIN_POLICY", DrainPolicy.ABORT.value, _drain_policy),
+        exclusion=read.span("EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC", 0.0),
+        settle=read.span("HEALTH_SETTLE_IN_SEC", 0.0),
+    )
+
+
+def selector(text: str) -> str:
+    """Check a label selector of equalities: ``key=value,other=value``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not (key.strip() and equals and value.strip()) or "=" in value or "!" in key:
+            raise ValueError(f"{part!r} is no key=value")
+    return text.replace(" ", "")
+
+
+def matches(said: str, labels: Mapping[str, str]) -> bool:
+    """Whether labels fit a selector of equalities; an empty one fits nothing."""
+    if not said:
+        return False
+    pairs = (part.split("=", 1) for part in said.split(","))
+    return all(labels.get(key) == value for key, value in pairs)
+
+
+def _windows(read: _Reader) -> Windows:
+    explicit = read.value("UPDATE_WINDOWS", "", _weekly)
+    blackouts = read.value("UPDATE_BLACKOUTS", "", _blackouts)
+    zone = read.value("UPDATE_WINDOW_TIME_ZONE", "UTC", _zone)
+    cron = read.value("SCHEDULER_CRON_EXPRESSION", secondcron.ALWAYS, secondcron.parse)
+    hours = _legacy(read)
+    limited = cron.text != secondcron.ALWAYS
+    if limited and (explicit or blackouts):
+        raise ConfigError(
+            "UPDATE_WINDOWS or UPDATE_BLACKOUTS and SCHEDULER_CRON_EXPRESSION are both set.",
+            hint="Say in one of them when nodes may be taken.",
+        )
+    if explicit or blackouts:
+        return Windows(calendar=Calendar(zone=zone, windows=explicit, blackouts=blackouts))
+    # As upstream: the expression wins over the two older variables.
+    if hours is not None and not limited:
+        return Windows(calendar=Calendar(windows=(window(hours),)))
+    return Windows(cron=cron)
+
+
+def _legacy(read: _Reader) -> str | None:
+    start = read.value("UPDATE_WINDOW_START", "", _time)
+    stop = read.value("UPDATE_WINDOW_STOP", "", _time)
+    if bool(start) != bool(stop):
+        raise ConfigError(
+            "Of UPDATE_WINDOW_START and UPDATE_WINDOW_STOP only one is set.",
+            hint="Set both; UPDATE_WINDOWS='daily 02:00-05:00' says the same in one.",
+        )
+    # Two equal times, such as the 0:0:0 that charts write by default, name no window.
+    return f"daily {start}-{stop}" if start != stop else None
+
+
+def _brakes(read: _Reader) -> Brakes:
+    return Brakes(
+        failures=read.value("HALT_AFTER_FAILURES", "3", _count_or_never),
+        percent=read.value("HALT_FAILURE_PERCENT", "never", _percent_or_never),
+        least=read.value("HALT_LEAST_ATTEMPTS", "10", _count),
+    )
+
+
+class _Reader:
+    """Reads variables; an empty one counts as not set."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(name, "").strip() or default
+
+    def value(self, name: str, default: str, parse: Callable[[str], Value]) -> Value:
+        said = self.text(name, default)
+        try:
+            return parse(said)
+        except ValueError as error:
+            raise ConfigError(
+                f"{name}: {error}.", hint="It is set in the manifest or the chart's values."
+            ) from error
+
+    def seconds(self, name: str, default: float) -> float:
+        return self.value(name, str(default), _seconds)
+
+    def span(self, name: str, default: float) -> timedelta:
+        return timedelta(seconds=self.seconds(name, default))
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= timedelta(days=365).total_seconds():
+        raise ValueError(f"{text!r} is no number of seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise ValueError(f"{text!r} is no number above 0")
+    return int(text)
+
+
+def _count_or_never(text: str) -> int | None:
+    return None if text.lower() in NEVER else _count(text)
+
+
+def _percent_or_never(text: str) -> int | None:
+    found = _count_or_never(text.removesuffix("%"))
+    if found is not None and found > budget.HUNDRED:
+        raise ValueError(f"{text!r} is more than all")
+    return found
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT):
+        raise ValueError(f"{text!r} is no port")
+    return int(text)
+
+
+def _drain_policy(text: str) -> DrainPolicy:
+    known = [each.value for each in DrainPolicy]
+    if text.lower() not in known:
+        raise ValueError(f"{text!r} is none of {', '.join(known)}")
+    return DrainPolicy(text.lower())
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is no time zone; write one such as Europe/Berlin") from error
+
+
+def _weekly(text: str) -> tuple[Window | CronWindow, ...]:
+    return tuple(window(each.strip()) for each in text.split(";") if each.strip())
+
+
+def _blackouts(text: str) -> tuple[Blackout, ...]:
+    return tuple(blackout(each.strip()) for each in text.split(";") if each.strip())
+
+
+def _time(text: str) -> str:
+    """``9:0:0`` as ``09:00``; seconds would be rounded away unsaid, so there must be none."""
+    if not text:
+        return ""
+    parts = text.split(":")
+    if len(parts) != TIME_PARTS or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"{text!r} is no time; write hour, minute and second, such as 9:0:0")
+    hour, minute, second = map(int, parts)
+    if second:
+        raise ValueError(f"{text!r}: windows begin and end at whole minutes")
+    return f"{hour:02}:{minute:02}"
