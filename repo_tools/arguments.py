@@ -14,6 +14,7 @@ from repo_tools.commandline import (
     Parser,
     dry_run_flag,
     edition_filter,
+    json_flag,
     release_flags,
     version,
 )
@@ -70,8 +71,10 @@ def _root_commands(commands: Commands) -> None:
     init.add_argument(
         "--root-threshold", metavar="K", type=int, default=2, help="how many must sign (2)"
     )
-    _root_expires(init)
-    _root_expires(commands.add("renew-root", "Sign the next root: same keys, later expiry"))
+    renew = commands.add("renew-root", "Sign the next root: same keys, later expiry")
+    for writes in (init, renew):
+        _root_expires(writes)
+        json_flag(writes)
 
 
 def _root_expires(command: argparse.ArgumentParser) -> None:
@@ -86,6 +89,7 @@ def _draft_commands(commands: Commands) -> None:
     add.add_argument("-m", "--max-version", metavar="VERSION", type=version)
     _images(add, "raw or .lz4")
     release.check_flags(add)
+    json_flag(add)
     remove = commands.add("remove-update", "Take a release out of the draft")
     release_flags(remove)
     waves = commands.add("set-waves", "Give a release its rollout, in place of the one it had")
@@ -97,6 +101,7 @@ def _draft_commands(commands: Commands) -> None:
     waves.add_argument(
         "--allow-past", action="store_true", help="waves may have started, and come at once then"
     )
+    json_flag(waves)
     most = commands.add("set-max-version", "Set the highest version that hosts may run")
     most.add_argument("-v", "--max-version", metavar="VERSION", type=version, required=True)
     edition_filter(most)
@@ -104,7 +109,7 @@ def _draft_commands(commands: Commands) -> None:
     _migrations(steps)
     for writes in (add, remove, waves, most, steps):
         dry_run_flag(writes)
-    commands.add("show", "List what is drafted")
+    json_flag(commands.add("show", "List what is drafted"))
 
 
 def _images(command: argparse.ArgumentParser, form: str) -> None:
@@ -119,6 +124,7 @@ def _disk_image(commands: Commands) -> None:
     command = commands.add_bare("disk-image", "Make a disk image that runs a release from set A")
     command.add_argument("image", metavar="DISK", type=Path, help="file to make")
     _images(command, "raw")
+    json_flag(command)
     command.add_argument(
         "--layout",
         choices=["fitting", "bottlerocket"],
@@ -143,6 +149,7 @@ def _migrations(command: argparse.ArgumentParser) -> None:
 def _serve_command(commands: Commands) -> None:
     serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    json_flag(serve)
     serve.add_argument("--port", type=_port, default=8000, help="0 takes any free one (8000)")
 
 

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
-from repo_tools.console import done, edition_of, repository_of, result, say
+from repo_tools.console import answer, answer_path, done, edition_of, repository_of, say
 from repo_tools.errors import ExitWith
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
 from waves.errors import WaveError
 
 if TYPE_CHECKING:
+    from updog.manifest import Update
     from waves.schedule import Schedule
 
 EX_INTERRUPTED = 130
@@ -64,7 +65,7 @@ def cmd_init(arguments: argparse.Namespace, now: datetime) -> None:
     say(f"Made {plan.root_keys} root keys, of which {plan.threshold} must sign, and 3 online keys.")
     say(f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
     say("Devices trust the repository through this file; install it in their image:")
-    result(str(repository.roots / "1.root.json"))
+    answer_path(arguments, repository.roots / "1.root.json")
 
 
 def cmd_add_update(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -100,8 +101,9 @@ def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
     if not arguments.allow_past:
         _refuse_past(schedule, now)
     repository_of(arguments).set_waves(edition_of(arguments), arguments.version, schedule)
-    for wave in schedule.waves:
-        result(f"seed {wave.first_seed:4}  {format_moment(wave.start)}")
+    starts = [(wave.first_seed, format_moment(wave.start)) for wave in schedule.waves]
+    tree = {"waves": [{"seed": seed, "start": start} for seed, start in starts]}
+    answer(arguments, tree, [f"seed {seed:4}  {start}" for seed, start in starts])
 
 
 def cmd_set_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -132,7 +134,7 @@ def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
     repository = repository_of(arguments)
     signed = repository.renew_root(now=now, lifetime=parse_offset(arguments.root_expires))
     say("Not published yet. Put it out with: updog-repo refresh DIR")
-    result(str(repository.roots / signed.name))
+    answer_path(arguments, repository.roots / signed.name)
 
 
 def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -143,7 +145,7 @@ def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
     with Server(published, host=arguments.host, port=arguments.port, log=say) as server:
         say(f"Serving {published}: metadata at /VARIANT/ARCH, targets at /targets.")
         say("Press Ctrl-C to stop.")
-        result(server.url)
+        answer(arguments, {"url": server.url}, [server.url])
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -159,19 +161,37 @@ def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
     gib = arguments.os_image_gib if upstream else None
     diskimage.create(arguments.image, images, os_image_gib=gib)
     say("Set A holds the release and is confirmed; set B is empty.")
-    result(str(arguments.image))
+    answer_path(arguments, arguments.image)
 
 
 def cmd_show(arguments: argparse.Namespace, _now: datetime) -> None:
     """List what is drafted."""
     repository = repository_of(arguments)
+    tree, lines = [], []
     for edition in repository.editions():
         draft = repository.draft(edition)
-        last = draft.last_version()
+        updates, last = draft.manifest().updates, draft.last_version()
         say(f"{edition}: {f'metadata version {last}' if last else 'not published yet'}")
-        for update in draft.manifest().updates:
+        tree.append(
+            {
+                "variant": edition.variant,
+                "arch": edition.arch,
+                "metadata_version": last or None,
+                "updates": [_drafted(update) for update in updates],
+            }
+        )
+        for update in updates:
             waves = len(update.schedule.waves) or "no"
-            result(f"{edition} {update.version}  max {update.max_version}  {waves} waves")
+            lines.append(f"{edition} {update.version}  max {update.max_version}  {waves} waves")
+    answer(arguments, {"editions": tree}, lines)
+
+
+def _drafted(update: Update) -> dict[str, object]:
+    return {
+        "version": str(update.version),
+        "max_version": str(update.max_version),
+        "waves": len(update.schedule.waves),
+    }
 
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {

@@ -78,6 +78,11 @@ def version(text: str) -> Version:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def json_flag(command: argparse.ArgumentParser) -> None:
+    """Add ``--json``; `repo_tools.console.answer` heeds it."""
+    command.add_argument("-j", "--json", action="store_true", help="JSON on stdout")
+
+
 def dry_run_flag(command: argparse.ArgumentParser) -> None:
     """Add ``--dry-run``; `repo_tools.console.repository_of` then gives one that writes nothing."""
     command.add_argument(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools.errors import ExitWith
@@ -26,6 +29,33 @@ def result(line: str) -> None:
     except BrokenPipeError:
         let_go_of_stdout()
         raise ExitWith(EX_SIGPIPE) from None
+
+
+def answer(arguments: argparse.Namespace, tree: object, lines: Iterable[str]) -> None:
+    """Write a result as ``--json`` says.
+
+    Args:
+        arguments: of the command.
+        tree: for programs; docs/schemas describes it.
+        lines: for people.
+
+    Raises:
+        ExitWith: see `result`.
+    """
+    if arguments.json:
+        result(json.dumps(tree, indent=2))
+        return
+    for line in lines:
+        result(line)
+
+
+def answer_path(arguments: argparse.Namespace, path: Path) -> None:
+    """Write the one file that a command made or changed.
+
+    Raises:
+        ExitWith: see `result`.
+    """
+    answer(arguments, {"path": str(path)}, [str(path)])
 
 
 def say(line: str) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools import commandline
-from repo_tools.commandline import Commands, dry_run_flag, release_flags
-from repo_tools.console import done, edition_of, repository_of, result, say
+from repo_tools.commandline import Commands, dry_run_flag, json_flag, release_flags
+from repo_tools.console import answer, done, edition_of, repository_of, say
 from updog.pipeline.formats import Format
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add(commands: Commands) -> None:
         help="the images of a release that the draft does not have",
     )
     dry_run_flag(command)
+    json_flag(command)
     command.set_defaults(run=run_make_delta)
 
 
@@ -78,13 +80,21 @@ def run_make_delta(arguments: argparse.Namespace, _now: datetime) -> None:
     repository = repository_of(arguments)
     edition, version = edition_of(arguments), arguments.version
     images = tuple(arguments.from_images) if arguments.from_images else None
-    for base in arguments.bases or [images]:
-        made = repository.make_delta(edition, version, base, report=say)
-        _tell(made)
+    made = [
+        one
+        for base in arguments.bases or [images]
+        for one in repository.make_delta(edition, version, base, report=say)
+    ]
+    _tell(arguments, made)
     done(arguments, "Devices see them after the next publish.")
 
 
-def _tell(made: tuple[Made, ...]) -> None:
+def _tell(arguments: argparse.Namespace, made: Sequence[Made]) -> None:
+    members = ("name", "length", "instead_of")
+    tree = {"deltas": [{name: getattr(one, name) for name in members} for one in made]}
+    answer(arguments, tree, [f"{one.name} {one.length}" for one in made])
     for one in made:
-        result(f"{one.name} {one.length}")
-        say(f"{100 * one.length / one.instead_of:.1f} % of the image of {one.instead_of} bytes.")
+        say(
+            f"{one.name}: {100 * one.length / one.instead_of:.1f} % of the image"
+            f" of {one.instead_of} bytes."
+        )

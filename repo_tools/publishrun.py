@@ -19,7 +19,7 @@ old key signs once more beside the new one, and the root goes out just after the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -40,6 +40,7 @@ from repo_tools.stores.store import Store
 from updog import manifest as manifest_format
 from updog.errors import ManifestError
 from updog.manifest import Manifest
+from waves.duration import format_moment
 
 Report: TypeAlias = Callable[[str], None]
 HASHED_UP_TO = 1 << 20
@@ -59,6 +60,20 @@ class Release:
     edition: Edition
     version: int
     expires: datetime
+
+
+def published_tree(releases: Iterable[Release]) -> dict[str, object]:
+    """Releases for programs; docs/schemas/published.json describes it."""
+    told = [
+        {
+            "variant": one.edition.variant,
+            "arch": one.edition.arch,
+            "metadata_version": one.version,
+            "expires": format_moment(one.expires),
+        }
+        for one in releases
+    ]
+    return {"releases": told}
 
 
 @dataclass(frozen=True, slots=True)

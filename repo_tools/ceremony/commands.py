@@ -9,7 +9,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from repo_tools.commandline import Commands, Parser, dry_run_flag
+from repo_tools.commandline import Commands, Parser, dry_run_flag, json_flag
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
 
@@ -35,12 +35,13 @@ def _root(group: Commands) -> None:
     when = _draft(group, "expire", "Set the expiry")
     when.add_argument("when", metavar="WHEN", help="'365 days' from now, or an RFC 3339 time")
     _signing(group)
-    _json(_last(_draft(group, "show", "Show a root and who has signed it")))
-    _json(_last(_draft(group, "diff", "Show what a root changes against the last one")))
+    _last(_draft(group, "show", "Show a root and who has signed it"))
+    _last(_draft(group, "diff", "Show what a root changes against the last one"))
     accept = group.add_bare("accept", "Take a fully signed root into a repository")
     accept.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
     accept.add_argument("draft", metavar="DRAFT", type=Path, help="file of the root")
     dry_run_flag(accept)
+    json_flag(accept)
     accept.set_defaults(run=_step, step="accept")
 
 
@@ -59,15 +60,18 @@ def _key(group: Commands) -> None:
     new.add_argument(
         "--encrypt", action="store_true", help="with UPDOG_PASSPHRASE, or one that is asked for"
     )
+    json_flag(new)
     new.set_defaults(run=_step, step="new_key")
     public = group.add_bare("public", "Print the public half of a key as PEM")
     public.add_argument("key", metavar="KEY", help="PEM file or URI of the key")
+    json_flag(public)
     public.set_defaults(run=_step, step="public_half")
 
 
 def _draft(group: Commands, name: str, summary: str) -> Parser:
     command = group.add_bare(name, summary)
     command.add_argument("draft", metavar="DRAFT", type=Path, help="file of the root")
+    json_flag(command)
     command.set_defaults(run=_step, step=name.replace("-", "_"))
     return command
 
@@ -96,10 +100,6 @@ def _expires(command: Parser) -> None:
     command.add_argument(
         "--expires", metavar="WHEN", default="365 days", help="as for expire (365 days)"
     )
-
-
-def _json(command: Parser) -> None:
-    command.add_argument("--json", action="store_true", help="for programs (docs/schemas)")
 
 
 def _step(arguments: argparse.Namespace, now: datetime) -> None:

@@ -6,7 +6,6 @@ Results go to stdout, what a signer reads goes to stderr with the questions.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +20,7 @@ from repo_tools.ceremony import files, rootdraft, words
 from repo_tools.ceremony.changes import Kind, changes
 from repo_tools.ceremony.rootdraft import RootDraft
 from repo_tools.ceremony.standing import faults, remarks, standing
-from repo_tools.console import result, say
+from repo_tools.console import answer, answer_path, say
 from repo_tools.errors import KeyFileError, RootError
 from repo_tools.keys import KeyType
 from repo_tools.keysources import Source, open_signer, public_key
@@ -40,7 +39,7 @@ def init(arguments: argparse.Namespace, now: datetime) -> None:
     draft = RootDraft.of(rootdraft.empty(_moment(arguments.expires, now)))
     files.write_new(arguments.draft, draft)
     say("Give it keys with: updog-repo root add-key DRAFT ROLE KEY")
-    result(str(arguments.draft))
+    answer_path(arguments, arguments.draft)
 
 
 def rotate(arguments: argparse.Namespace, now: datetime) -> None:
@@ -50,14 +49,14 @@ def rotate(arguments: argparse.Namespace, now: datetime) -> None:
     files.write_new(arguments.draft, RootDraft.of(following))
     _tell_last(last)
     _tell(words.diff_lines(changes(last.root, following)))
-    result(str(arguments.draft))
+    answer_path(arguments, arguments.draft)
 
 
 def add_key(arguments: argparse.Namespace, _now: datetime) -> None:
     """Give keys to a role."""
     secrets = Secrets()
     added = [public_key(Source.parse(text), secrets) for text in arguments.key]
-    _edit(arguments.draft, lambda old: rootdraft.add_keys(old, arguments.role, added))
+    _edit(arguments, lambda old: rootdraft.add_keys(old, arguments.role, added))
 
 
 def remove_key(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -67,20 +66,20 @@ def remove_key(arguments: argparse.Namespace, _now: datetime) -> None:
         keyid = _id_of(arguments.key, old, arguments.role)
         return rootdraft.remove_key(old, arguments.role, keyid)
 
-    _edit(arguments.draft, change)
+    _edit(arguments, change)
 
 
 def threshold(arguments: argparse.Namespace, _now: datetime) -> None:
     """Say how many keys of a role must sign."""
     _edit(
-        arguments.draft,
+        arguments,
         lambda old: rootdraft.set_threshold(old, arguments.role, arguments.number),
     )
 
 
 def expire(arguments: argparse.Namespace, now: datetime) -> None:
     """Set the expiry."""
-    _edit(arguments.draft, lambda old: rootdraft.expire(old, _moment(arguments.when, now)))
+    _edit(arguments, lambda old: rootdraft.expire(old, _moment(arguments.when, now)))
 
 
 def sign(arguments: argparse.Namespace, now: datetime) -> None:
@@ -98,7 +97,7 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     signed = _with_signature(draft, last, Source.parse(arguments.key))
     files.write_draft(arguments.draft, signed)
     say(words.missing_line(standing(signed, last)))
-    result(str(arguments.draft))
+    answer_path(arguments, arguments.draft)
 
 
 def merge(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -116,7 +115,7 @@ def merge(arguments: argparse.Namespace, _now: datetime) -> None:
     files.write_draft(arguments.draft, draft)
     before = files.root_before(draft, arguments.draft, None)
     say(words.missing_line(standing(draft, before.root if before else None)))
-    result(str(arguments.draft))
+    answer_path(arguments, arguments.draft)
 
 
 def show(arguments: argparse.Namespace, now: datetime) -> None:
@@ -127,11 +126,8 @@ def show(arguments: argparse.Namespace, now: datetime) -> None:
     state = standing(draft, last)
     known = last if before or draft.root.version == 1 else _stand_in(draft.root)
     notes = (*faults(draft.root, known, now), *remarks(draft.root, now))
-    if arguments.json:
-        result(json.dumps(words.show_json(draft, state, notes), indent=2))
-        return
-    for line in words.show_lines(draft, state, notes):
-        result(line)
+    tree = words.show_json(draft, state, notes)
+    answer(arguments, tree, words.show_lines(draft, state, notes))
 
 
 def diff(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -145,11 +141,7 @@ def diff(arguments: argparse.Namespace, _now: datetime) -> None:
         )
     last = before.root if before else None
     found = changes(last, draft.root)
-    if arguments.json:
-        result(json.dumps(words.diff_json(last, draft.root, found), indent=2))
-        return
-    for line in words.diff_lines(found):
-        result(line)
+    answer(arguments, words.diff_json(last, draft.root, found), words.diff_lines(found))
 
 
 def accept(arguments: argparse.Namespace, now: datetime) -> None:
@@ -167,7 +159,7 @@ def accept(arguments: argparse.Namespace, now: datetime) -> None:
         say("Online keys were taken away: put the new ones in place, then: updog-repo publish DIR")
     else:
         say("Not published yet. Put it out with: updog-repo refresh DIR")
-    result(str(arguments.dir / "root" / taken.name))
+    answer_path(arguments, arguments.dir / "root" / taken.name)
 
 
 def _rehearse(roots: Path, data: bytes, now: datetime) -> None:
@@ -188,7 +180,8 @@ def new_key(arguments: argparse.Namespace, _now: datetime) -> None:
     storage.make_folder(arguments.path.parent, mode=0o700)
     keys.save(arguments.path, signer, passphrase=passphrase)
     say(f"Made {arguments.path}. Give others its public half: updog-repo key public FILE")
-    result(signer.public_key.keyid)
+    keyid = signer.public_key.keyid
+    answer(arguments, {"keyid": keyid, "path": str(arguments.path)}, [keyid])
 
 
 def public_half(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -197,7 +190,8 @@ def public_half(arguments: argparse.Namespace, _now: datetime) -> None:
     public = key._crypto_key()  # noqa: SLF001 - the only way to one text for all key types
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     say(f"Key id: {key.keyid}")
-    result(pem.decode().rstrip("\n"))
+    text = pem.decode().rstrip("\n")
+    answer(arguments, {"keyid": key.keyid, "pem": f"{text}\n"}, [text])
 
 
 STEPS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
@@ -209,15 +203,16 @@ STEPS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
 }
 
 
-def _edit(path: Path, change: Callable[[Root], Root]) -> None:
+def _edit(arguments: argparse.Namespace, change: Callable[[Root], Root]) -> None:
     """Change a draft, say what was changed, and let go of signatures over what it was."""
+    path = arguments.draft
     draft = files.read_draft(path)
     after = change(draft.root)
     files.write_draft(path, RootDraft.of(after))
     _tell(words.diff_lines(changes(draft.root, after)))
     if draft.signatures:
         say(f"{len(draft.signatures)} signature(s) were over the old draft and are gone.")
-    result(str(path))
+    answer_path(arguments, path)
 
 
 def _with_signature(draft: RootDraft, last: Root | None, source: Source) -> RootDraft:

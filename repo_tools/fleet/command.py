@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from repo_tools.commandline import Commands, version
-from repo_tools.console import result, say
+from repo_tools.commandline import Commands, json_flag, version
+from repo_tools.console import answer, say
 from repo_tools.fleet.asking import HostBy, Question
 from repo_tools.fleet.logformats import LogFormat
 
@@ -32,7 +31,7 @@ def add(commands: Commands) -> None:
     fleet.add_argument("--by", choices=[*HostBy], type=HostBy, default=HostBy.BOTH, help=_BY)
     fleet.add_argument("--lost-after", metavar="SPAN", default="1 day", help=_LOST_AFTER)
     fleet.add_argument("--html", metavar="FILE", type=Path, help="also write a page with charts")
-    fleet.add_argument("-j", "--json", action="store_true", help="JSON on stdout")
+    json_flag(fleet)
     fleet.add_argument("--export-sql", metavar="DIR", type=Path, help="write SQL for Athena, only")
     _limit_flags(fleet)
     fleet.set_defaults(run=cmd_fleet)
@@ -67,8 +66,8 @@ def cmd_fleet(arguments: argparse.Namespace, _now: datetime) -> None:
     if arguments.export_sql is not None:
         wanted = arguments.format or LogFormat.CLOUDFRONT
         question = _question(arguments, _required(arguments))
-        for path in export.write(question, arguments.export_sql, wanted):
-            result(str(path))
+        paths = [str(path) for path in export.write(question, arguments.export_sql, wanted)]
+        answer(arguments, {"paths": paths}, paths)
         return
     fleet = _surveyed(arguments)
     _tell(arguments, fleet)
@@ -159,8 +158,4 @@ def _tell(arguments: argparse.Namespace, fleet: Fleet) -> None:
     if arguments.html is not None:
         arguments.html.write_text(page.page(fleet), encoding="utf-8")
         say(f"Written: {arguments.html}")
-    if arguments.json:
-        result(json.dumps(asjson.tree(fleet), indent=2))
-        return
-    for line in text.lines(fleet):
-        result(line)
+    answer(arguments, asjson.tree(fleet), text.lines(fleet))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repo_tools.commandline import Commands, dry_run_flag, edition_filter
-from repo_tools.console import repository_of, result, say
+from repo_tools.commandline import Commands, dry_run_flag, edition_filter, json_flag
+from repo_tools.console import answer, repository_of, say
 from repo_tools.errors import ExitWith
 from repo_tools.publishing.spans import span
 
@@ -52,6 +51,7 @@ def _place_flags(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--endpoint", metavar="URL", help="of an S3 server other than AWS")
     dry_run_flag(command)
+    json_flag(command)
 
 
 def _watching(commands: Commands) -> None:
@@ -65,13 +65,14 @@ def _watching(commands: Commands) -> None:
     ):
         said = f"{what} ({default})"
         check.add_argument(flag, metavar="SPAN", type=span, default=default, help=said)
-    check.add_argument("--json", action="store_true", help="an object on stdout")
+    json_flag(check)
     check.set_defaults(run=run_check)
     metrics = commands.add_bare("metrics", "Tell Prometheus what is published, and until when")
     _where(metrics)
     metrics.add_argument(
         "--out", metavar="FILE", type=Path, help="write FILE in one step, for a textfile collector"
     )
+    json_flag(metrics)
     metrics.set_defaults(run=run_metrics)
 
 
@@ -103,7 +104,7 @@ def run_publish(arguments: argparse.Namespace, now: datetime) -> None:
         store=open_store(place, repository.published),
         allow_stranding=arguments.allow_stranding,
     )
-    _tell(released, dry=arguments.dry_run)
+    _tell(arguments, released)
 
 
 def run_refresh(arguments: argparse.Namespace, now: datetime) -> None:
@@ -122,7 +123,7 @@ def run_refresh(arguments: argparse.Namespace, now: datetime) -> None:
         store=open_store(place, repository.published),
         if_within=arguments.if_within,
     )
-    _tell(released, dry=arguments.dry_run)
+    _tell(arguments, released)
 
 
 def run_check(arguments: argparse.Namespace, now: datetime) -> None:
@@ -131,11 +132,8 @@ def run_check(arguments: argparse.Namespace, now: datetime) -> None:
 
     limits = _limits(arguments)
     sights = sorted(_sights(arguments), key=lambda each: -each.state(limits, now))
-    if arguments.json:
-        result(json.dumps(expiry.as_json(sights, limits, now), indent=2))
-    else:
-        for sight in sights:
-            result(sight.line(limits, now))
+    tree = expiry.as_json(sights, limits, now)
+    answer(arguments, tree, (sight.line(limits, now) for sight in sights))
     state = expiry.worst(sights, limits, now)
     if state:
         raise ExitWith(state)
@@ -146,11 +144,12 @@ def run_metrics(arguments: argparse.Namespace, now: datetime) -> None:
     from repo_tools import storage
     from repo_tools.publishing import prometheus
 
-    text = prometheus.text(_sights(arguments, lenient=True), now)
+    seen = _sights(arguments, lenient=True)
+    text = prometheus.text(seen, now)
     if arguments.out:
         storage.write(arguments.out, text.encode())
     else:
-        result(text.rstrip())
+        answer(arguments, prometheus.tree(seen, now), [text.rstrip()])
 
 
 def _sights(arguments: argparse.Namespace, *, lenient: bool = False) -> list[Sight]:
@@ -194,11 +193,12 @@ def _place(arguments: argparse.Namespace, repository: Repository) -> Place:
     )
 
 
-def _tell(releases: Sequence[Release], *, dry: bool) -> None:
+def _tell(arguments: argparse.Namespace, releases: Sequence[Release]) -> None:
+    from repo_tools.publishrun import published_tree
     from waves.duration import format_moment
 
-    for release in releases:
-        result(f"{release.edition} {release.version}")
-        if not dry:
-            until = format_moment(release.expires)
-            say(f"Valid until {until}; before that: updog-repo refresh DIR")
+    lines = [f"{release.edition} {release.version}" for release in releases]
+    answer(arguments, published_tree(releases), lines)
+    for release in () if arguments.dry_run else releases:
+        until = format_moment(release.expires)
+        say(f"Valid until {until}; before that: updog-repo refresh DIR")

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools import commandline
-from repo_tools.commandline import Commands, dry_run_flag, release_flags
-from repo_tools.console import done, edition_of, repository_of, result, say
+from repo_tools.commandline import Commands, dry_run_flag, json_flag, release_flags
+from repo_tools.console import answer, done, edition_of, repository_of, say
 from repo_tools.deltacommand import shortcut_flags, with_shortcuts
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add(commands: Commands) -> None:
         help="highest version that hosts may run from now on (the highest one below)",
     )
     dry_run_flag(withdraw)
+    json_flag(withdraw)
     withdraw.set_defaults(run=run_withdraw)
 
 
@@ -73,6 +74,7 @@ def _add_flags(command: argparse.ArgumentParser) -> None:
     )
     check_flags(command)
     dry_run_flag(command)
+    json_flag(command)
     command.set_defaults(run=run_add)
 
 
@@ -112,7 +114,14 @@ def add_checked(
         repository.set_migrations([new.edition], brought.release.migrations, brought.sources)
     most = update.max_version
     done(arguments, f"Added to the draft, with {most} as the highest version; not published yet.")
-    result(f"{update.variant} {update.arch} {update.version}")
+    tree = {
+        "variant": update.variant,
+        "arch": update.arch,
+        "version": str(update.version),
+        "max_version": str(most),
+        "findings": [finding.as_json() for finding in told],
+    }
+    answer(arguments, tree, [f"{update.variant} {update.arch} {update.version}"])
 
 
 def run_remove(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -124,6 +133,7 @@ def run_remove(arguments: argparse.Namespace, _now: datetime) -> None:
 def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:
     """Lower the highest version below a release, and publish."""
     from repo_tools.publishing.withdrawal import withdraw
+    from repo_tools.publishrun import published_tree
 
     release = withdraw(
         repository_of(arguments),
@@ -133,7 +143,7 @@ def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:
         now=now,
         report=say,
     )
-    result(f"{release.edition} {release.version}")
+    answer(arguments, published_tree([release]), [f"{release.edition} {release.version}"])
 
 
 def _new_update(arguments: argparse.Namespace) -> NewUpdate:
