@@ -10,7 +10,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -97,22 +97,23 @@ def _status(control: GptBootControl, options: _Options) -> None:
         _complain(f"note: {note}")
 
 
-def _next(control: GptBootControl, _options: _Options) -> None:
+def _next(control: GptBootControl, options: _Options) -> None:
     following = control.next_boot()
-    _say("None" if following.slot is None else f"Set {following.slot}")
-    _say(following.why)
+    named = "None" if following.slot is None else f"Set {following.slot}"
+    tree = {"next": following.slot, "why": following.why}
+    _answer(options, tree, (named, following.why))
 
 
-def _ever_succeeded(control: GptBootControl, _options: _Options) -> None:
-    if control.has_ever_succeeded():
-        _say("true")
+def _ever_succeeded(control: GptBootControl, options: _Options) -> None:
+    succeeded = control.has_ever_succeeded()
+    _answer(options, {"ever_succeeded": succeeded}, ("true",) if succeeded else ())
 
 
-def _repair(control: GptBootControl, _options: _Options) -> None:
+def _repair(control: GptBootControl, options: _Options) -> None:
     before = control.repair()
-    _say(before.why)
-    for finding in before.findings:
-        _say(f"repaired: {finding}")
+    found = [{"copy": each.copy.value, "what": each.what} for each in before.findings]
+    tree = {"why": before.why, "repaired": found, "notes": list(before.notes)}
+    _answer(options, tree, (before.why, *(f"repaired: {each}" for each in before.findings)))
     for note in before.notes:
         _complain(f"note: {note}")
 
@@ -142,14 +143,29 @@ VERBS = {
         "choose the inactive set for the next boot because it has booted before",
     ),
     "has-boot-ever-succeeded": _Verb(
-        _ever_succeeded, "print 'true' if any boot from this disk was ever confirmed"
+        _ever_succeeded,
+        "print 'true' if any boot from this disk was ever confirmed",
+        frozenset({"json"}),
     ),
     "rewrite-table": _Verb(
         lambda control, _options: control.rewrite_table(), "write the table as it is"
     ),
-    "repair": _Verb(_repair, "make both copies of the table whole and equal"),
-    "next": _Verb(_next, "print which set the bootloader would boot now, and why"),
+    "repair": _Verb(_repair, "make both copies of the table whole and equal", frozenset({"json"})),
+    "next": _Verb(
+        _next, "print which set the bootloader would boot now, and why", frozenset({"json"})
+    ),
 }
+
+
+def _answer(options: _Options, tree: Mapping[str, object], lines: Iterable[str]) -> None:
+    """Print a result as ``--json`` says."""
+    if options.as_json:
+        import json
+
+        _say(json.dumps(tree, indent=2))
+        return
+    for line in lines:
+        _say(line)
 
 
 def _say(line: str) -> None:
@@ -227,7 +243,12 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force", action="store_true", help="clear-inactive: although the boot is not confirmed"
     )
-    parser.add_argument("--json", action="store_true", help="status: print one JSON object")
+    parser.add_argument(
+        "-j",
+        "--json",
+        action="store_true",
+        help="status, next, repair, has-boot-ever-succeeded: JSON on stdout",
+    )
     # For tests: a machine in a folder.
     parser.add_argument("--sysroot", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     parser.add_argument("--root-device", type=_device, help=argparse.SUPPRESS)

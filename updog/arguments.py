@@ -188,6 +188,7 @@ def _bundle_actions(parser: Parser) -> None:
     export.add_argument("--variant", metavar="NAME", help="carry for another variant")
     _source_flag(export)
     export.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    _json_flag(export)
 
 
 def _choice_flags(parser: Parser) -> None:
@@ -285,7 +286,7 @@ COMMANDS = (
     Command(
         "prepare",
         "cache migrations, manifest and metadata of the next update; leaves the disk alone",
-        (_choice_flags,),
+        (_choice_flags, _json_flag),
     ),
     Command("bundle", "carry updates to machines without a network", (_bundle_actions,)),
     # Commands that only change boot bits; all work offline.

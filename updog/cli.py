@@ -73,7 +73,8 @@ def cmd_prepare(args: Namespace) -> int:
 
     result = update.prepare(invocation.way(args), invocation.wish(args))
     if isinstance(result, update.Prepared):
-        _print(f"Update prepared: {report.update_line(result.update)}")
+        prepared = f"Update prepared: {report.update_line(result.update)}"
+        _print(report.update_json(result.update) if args.json else prepared)
     else:
         _decline(args, "No update required", result)
     return 0
@@ -88,7 +89,8 @@ def cmd_bundle(args: Namespace) -> int:
     done = export(
         way, args.file, version=args.image, replace=args.force, progress=invocation.progress(args)
     )
-    _print(f"Bundle written: {done.path}: {report.update_line(done.update)}, {done.length} bytes")
+    text = report.bundle_json if args.json else report.bundle_line
+    _print(text(str(done.path), done.update, done.length))
     return 0
 
 

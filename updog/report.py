@@ -76,6 +76,16 @@ def applied_line(update: Update) -> str:
     return f"Update applied: {update_line(update)}"
 
 
+def bundle_line(path: str, update: Update, length: int) -> str:
+    """What a finished export says on stdout."""
+    return f"Bundle written: {path}: {update_line(update)}, {length} bytes"
+
+
+def bundle_json(path: str, update: Update, length: int) -> str:
+    """The same for programs; docs/schemas/bundle.json describes it."""
+    return pretty({"path": path, "bytes": length, "update": update_as_json(update)})
+
+
 def declined_lines(declined: Declined) -> tuple[str, ...]:
     """Why there is no update, and when there will be one (D3)."""
     reason = f"Reason: {declined.message}"

@@ -59,7 +59,7 @@ def check(args: argparse.Namespace) -> None:
     with _follower(args) as follower:
         follower.run(REFRESH)
         status = follower.status()
-    _print(json.dumps(status, indent=2, ensure_ascii=False))
+    _print(_pretty(status))
 
 
 def apply(args: argparse.Namespace) -> None:
@@ -97,12 +97,17 @@ def reboot(args: argparse.Namespace) -> None:
 def get(args: argparse.Namespace) -> None:
     """Print what GET answers; JSON in a form for people."""
     connection = _connection(args)
+    told = []
     for uri in args.uri:
         answer = connection.ask("GET", uri if uri.startswith("/") else f"/{uri.replace('.', '/')}")
-        if "json" in answer.headers.get("content-type", ""):
-            _print(json.dumps(answer.tree(), indent=2, ensure_ascii=False))
+        is_json = "json" in answer.headers.get("content-type", "")
+        body = answer.tree() if is_json else answer.body
+        if args.json:
+            told.append({"uri": uri, "body": body})
         else:
-            _print(answer.body)
+            _print(_pretty(body) if is_json else answer.body)
+    if args.json:
+        _print(_pretty(told))
 
 
 def raw(args: argparse.Namespace) -> None:
@@ -110,7 +115,12 @@ def raw(args: argparse.Namespace) -> None:
     answer = _connection(args).ask(args.method, args.uri, args.data)
     if args.verbose:
         _remark(f"{answer.status} {answer.reason}")
-    _print(answer.body)
+    if args.json:
+        is_json = "json" in answer.headers.get("content-type", "") and answer.body
+        body = answer.tree() if is_json else answer.body
+        _print(_pretty({"status": answer.status, "reason": answer.reason, "body": body}))
+    else:
+        _print(answer.body)
 
 
 _COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
@@ -135,19 +145,21 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     update = commands.add_parser("update", help="look for updates and apply them")
     actions = update.add_subparsers(metavar="ACTION", required=True)
-    _add(actions, "check", "refresh, and print the status")
+    _json_flag(_add(actions, "check", "refresh, and print the status"), "the status is JSON always")
     applying = _add(actions, "apply", "write the chosen update and let it boot next")
     applying.add_argument("-c", "--check", action="store_true", help="refresh first")
     applying.add_argument("-r", "--reboot", action="store_true", help="restart on success")
     _add(actions, "cancel", "end what is under way, or take an activation back")
     _add(commands, "reboot", "restart the machine")
     getting = _add(commands, "get", "print what the service tells")
+    _json_flag(getting, "one array of objects with uri and body")
     getting.add_argument("uri", nargs="+", metavar="URI", help="such as /updates/status, or os")
     asking = _add(commands, "raw", "send any request")
     asking.add_argument("-u", "--uri", required=True, metavar="URI", help="path and query")
     asking.add_argument(
         "-m", "-X", "--method", default="GET", metavar="METHOD", help="default: GET"
     )
+    _json_flag(asking, "one object with status, reason and body")
     asking.add_argument("-d", "--data", metavar="DATA", help="a body, in JSON")
     return parser
 
@@ -163,6 +175,10 @@ def _add(
     _add_global(parser, silent, silent, verbose=silent)
     parser.set_defaults(run=name)
     return parser
+
+
+def _json_flag(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("-j", "--json", action="store_true", help=text)
 
 
 def _add_global(
@@ -217,6 +233,10 @@ def _follower(args: argparse.Namespace) -> Iterator[Follower]:
         yield Follower(connection, SystemClock(), sleep, args.timeout, bar)
     finally:
         bar.clear()
+
+
+def _pretty(tree: object) -> str:
+    return json.dumps(tree, indent=2, ensure_ascii=False)
 
 
 def _remark(text: str) -> None:
