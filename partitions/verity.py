@@ -17,91 +17,32 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, TypeAlias
+from typing import BinaryIO, TypeAlias
 from uuid import UUID
 
 from partitions.blockio import Access, BlockIO, Extent
 from partitions.device import open_device
-from partitions.errors import EX_DATAERR, PartitionError
+from partitions.superblock import BLOCK, MAX_SALT, Superblock, VerityError
 
-BLOCK = 4096
-MAX_SALT = 256
+__all__ = [
+    "BLOCK",
+    "MAX_SALT",
+    "Superblock",
+    "VerityError",
+    "build_tree",
+    "hash_image_size",
+    "matches",
+    "read_root_hash",
+    "verify",
+]
 
 _DIGEST = 32
 _PER_BLOCK = BLOCK // _DIGEST
-_SUPERBLOCK = struct.Struct("<8sII16s32sIIQH6x256s168x")
-_MAGIC = b"verity\0\0"
-_VERSION = 1
-_NORMAL_HASH = 1  # 0 is the older Chrome OS order of salt and data
-_ALGORITHM = b"sha256"
 
 _Sink: TypeAlias = Callable[[int, bytes], None]
 """Takes a hash block and its number."""
-
-
-class VerityError(PartitionError):
-    """Data and hash tree do not belong together, or the tree is not one of ours."""
-
-    exit_code = EX_DATAERR
-
-
-@dataclass(frozen=True, slots=True)
-class Superblock:
-    """The first block of a hash image.
-
-    Attributes:
-        uuid: name of the hash image; no digest covers it.
-        salt: bytes put before every block when it is hashed, at most 256.
-        data_blocks: blocks of data that the tree covers.
-    """
-
-    uuid: UUID
-    salt: bytes
-    data_blocks: int
-
-    @classmethod
-    def from_block(cls, block: bytes) -> Self:
-        """Take the first block of a hash image apart.
-
-        Raises:
-            VerityError: not a superblock, or of a kind that we do not make.
-        """
-        if len(block) < BLOCK or not block.startswith(_MAGIC):
-            raise VerityError("the hash image does not begin with a dm-verity superblock")
-        fields = _SUPERBLOCK.unpack_from(block)
-        (_, version, hash_type, uuid, algorithm, data_size, hash_size, blocks, salted, salt) = (
-            fields
-        )
-        kind = (version, hash_type, algorithm.rstrip(b"\0"), data_size, hash_size)
-        if kind != (_VERSION, _NORMAL_HASH, _ALGORITHM, BLOCK, BLOCK):
-            raise VerityError(
-                f"the hash image is not dm-verity version 1 with sha256 and blocks of {BLOCK}"
-                f" bytes: {kind}"
-            )
-        found = cls(UUID(bytes=uuid), salt[:salted], blocks)
-        if salted > MAX_SALT or found.to_block() != block[:BLOCK]:
-            raise VerityError("the superblock of the hash image has bytes where none belong")
-        return found
-
-    def to_block(self) -> bytes:
-        """Return the block as it lies in the hash image."""
-        packed = _SUPERBLOCK.pack(
-            _MAGIC,
-            _VERSION,
-            _NORMAL_HASH,
-            self.uuid.bytes,
-            _ALGORITHM,
-            BLOCK,
-            BLOCK,
-            self.data_blocks,
-            len(self.salt),
-            self.salt,
-        )
-        return packed.ljust(BLOCK, b"\0")
 
 
 def hash_image_size(data_size: int) -> int:
@@ -152,7 +93,7 @@ def build_tree(data: Path, tree: Path, *, salt: bytes, uuid: UUID) -> str:
             raise VerityError(
                 f"{data} has {source.size} bytes, not a whole number of blocks of {BLOCK}"
             )
-        superblock = Superblock(uuid, salt, source.size // BLOCK)
+        superblock = Superblock(uuid.bytes, salt, source.size // BLOCK)
         with tree.open("wb") as out:
             out.write(superblock.to_block())
             return _hash_all(source, superblock, lambda number, block: _put(out, number, block))

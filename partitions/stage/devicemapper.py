@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from partitions.stage.errors import StageError
 from partitions.stage.words import OnCorruption
-from partitions.verity import BLOCK, Superblock
+from partitions.superblock import BLOCK, Superblock
 
 CONTROL = Path("/dev/mapper/control")
 SECTOR = 512

@@ -16,7 +16,7 @@ from partitions.stage import devicemapper, syscalls
 from partitions.stage.disks import SetNodes
 from partitions.stage.errors import StageError
 from partitions.stage.words import OnCorruption, Words, image_command_line, next_command_line, parse
-from partitions.verity import BLOCK, Superblock
+from partitions.superblock import BLOCK, Superblock
 
 FILE_SYSTEMS = ("ext4", "squashfs", "erofs", "vfat")
 """What a boot or root image may be, in the order in which they are tried."""

@@ -22,7 +22,7 @@ from repo_tools.bootstage.elf import needs
 from repo_tools.errors import ImageError
 
 ENTRY = "partitions.bootstage"
-INTERPRETER = "bin/python"
+INTERPRETER = "usr/bin/python"
 # Python's start needs these by name, and finds its library by the first of them.
 _ALWAYS = ("os", "types", "encodings.utf_8", "encodings.latin_1", "encodings.ascii")
 
@@ -32,7 +32,7 @@ _LEFT_OUT = """
 _bz2 _hashlib _lzma _pydecimal argparse asyncio base64 bdb bz2 calendar cmd code codeop
 concurrent csv ctypes._aix ctypes.macholib ctypes.util ctypes.wintypes datetime decimal
 difflib distutils doctest email fractions getopt gettext html http importlib.metadata
-importlib.resources ipaddress json logging lzma mimetypes multiprocessing netrc nturl2path
+importlib.resources json logging lzma mimetypes multiprocessing netrc nturl2path
 optparse pdb pickle pkgutil platform pprint py_compile pydoc queue quopri random readline
 rlcompleter runpy selectors shutil signal site socket ssl string subprocess sysconfig
 tarfile tempfile test threading tkinter tracemalloc unittest urllib.error urllib.request
@@ -97,7 +97,7 @@ class PythonRoot:
             if module.path.suffix == ".py":
                 yield cpio.file(*self._compiled(module))
             else:
-                inside = f"lib/{self.name}/lib-dynload/{module.path.name}"
+                inside = f"usr/lib/{self.name}/lib-dynload/{module.path.name}"
                 binaries[inside] = module.path.read_bytes()
         for path_inside, data in binaries.items():
             yield cpio.file(path_inside, data, executable=True)
@@ -121,7 +121,7 @@ class PythonRoot:
     def _compiled(self, module: _Module) -> tuple[str, bytes]:
         """Where a module goes and its bytecode; without documentation, which nobody reads there."""
         name = module.name.replace(".", "/")
-        inside = f"lib/{self.name}/{name}{'/__init__' if module.package else ''}"
+        inside = f"usr/lib/{self.name}/{name}{'/__init__' if module.package else ''}"
         code = compile(
             module.path.read_bytes(), f"/{inside}.py", "exec", dont_inherit=True, optimize=2
         )

@@ -73,4 +73,4 @@ def test_we_accept_theirs(tmp_path: Path) -> None:
         open_device(Extent(data), Access.READ) as blocks,
         open_device(Extent(tree), Access.READ) as hashes,
     ):
-        assert verify(blocks, hashes, root_hash).uuid == NAME
+        assert verify(blocks, hashes, root_hash).uuid == NAME.bytes

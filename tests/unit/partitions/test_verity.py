@@ -50,7 +50,7 @@ def test_what_was_built_is_accepted(tmp_path: Path, blocks: int) -> None:
 
 
 def test_verify_returns_the_superblock(pair: Pair) -> None:
-    assert verify(pair.data, pair.tree, pair.root_hash.upper()) == Superblock(NAME, SALT, 130)
+    assert verify(pair.data, pair.tree, pair.root_hash.upper()) == Superblock(NAME.bytes, SALT, 130)
 
 
 def test_the_tree_has_the_size_that_was_foretold(pair: Pair) -> None:
@@ -81,7 +81,7 @@ def test_any_changed_byte_of_the_superblock_but_the_uuid_is_found(pair: Pair) ->
 
 def test_a_changed_uuid_can_be_told_by_the_caller(pair: Pair) -> None:
     pair.tree.data[16] ^= 1
-    assert verify(pair.data, pair.tree, pair.root_hash).uuid != NAME
+    assert verify(pair.data, pair.tree, pair.root_hash).uuid != NAME.bytes
 
 
 def test_another_root_hash_is_refused(pair: Pair) -> None:
@@ -130,7 +130,7 @@ def test_something_else_than_a_tree_is_refused(pair: Pair) -> None:
 
 
 def test_no_blocks_at_all_are_refused(pair: Pair) -> None:
-    empty = Superblock(NAME, SALT, 0).to_block()
+    empty = Superblock(NAME.bytes, SALT, 0).to_block()
     with pytest.raises(VerityError, match="covers 0 blocks"):
         verify(pair.data, MemoryDisk(bytearray(empty)), pair.root_hash)
 
@@ -163,13 +163,15 @@ def test_the_root_hash_is_told_from_the_beginning_of_the_tree(tmp_path: Path, bl
     assert read_root_hash(pair.tree.pread(0, 2 * BLOCK)) == pair.root_hash
 
 
-@pytest.mark.parametrize("start", [b"", b"x" * 2 * BLOCK, Superblock(NAME, SALT, 9).to_block()])
+@pytest.mark.parametrize(
+    "start", [b"", b"x" * 2 * BLOCK, Superblock(NAME.bytes, SALT, 9).to_block()]
+)
 def test_what_is_no_tree_has_no_root_hash(start: bytes) -> None:
     with pytest.raises(VerityError):
         read_root_hash(start)
 
 
 def test_the_tree_of_one_block_does_not_hold_its_root_hash() -> None:
-    start = Superblock(NAME, SALT, 1).to_block() + bytes(BLOCK)
+    start = Superblock(NAME.bytes, SALT, 1).to_block() + bytes(BLOCK)
     with pytest.raises(VerityError, match="top of its tree"):
         read_root_hash(start)
