@@ -17,6 +17,7 @@ import pytest
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
+from repo_tools.blockmaps import pack_zstd
 from tests.fakes.images import changed, chunks, image, medium, signed
 from tests.fakes.published import Published, as_lz4, as_zstd
 from tests.fakes.rangeserver import Knows, Served, serving
@@ -180,42 +181,48 @@ def test_a_loop_device_is_written_past_the_cache(
         os.close(descriptor)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("length", [(2 << 30) - 1, 2 << 30, (4 << 30) + 4096])
-def test_large_images_pass(tmp_path: Path, length: int) -> None:
-    # Sparse on purpose: the lengths are the matter here, memory is measured by the benchmark.
-    disk = tmp_path / "partition"
-    raw_digest = hashlib.sha256()
-    packed_digest = hashlib.sha256()
-    pieces = list(_large(length))
-    for piece in pieces:
-        packed_digest.update(piece)
-    left = length
-    while left:
-        count = min(left, 1 << 24)
-        raw_digest.update(bytes(count))
-        left -= count
-    with disk.open("wb") as file:
+STEP = 1 << 26
+LENGTHS = [(2 << 30) - 1, 2 << 30, (4 << 30) + 4096]
+
+
+def large(path: Path, length: int) -> None:
+    """An image with noise at the start of every 64 MiB and at its end, around every odd length."""
+    noise = Random(length).randbytes(1 << 20)
+    with path.open("wb") as file:
         file.truncate(length)
-    size = sum(map(len, pieces))
-    facts = Signed(
-        "large", size, {"sha256": packed_digest.hexdigest()}, length, raw_digest.hexdigest()
-    )
-    with medium(disk) as target:
-        done = full.install(facts, lambda: iter(pieces), target)
-    assert done.raw_length == length
-    assert done.moved.written == 0
+        for at in (*range(0, length, STEP), length - len(noise)):
+            file.seek(at)
+            file.write(noise[: length - at])
 
 
-def _large(length: int) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415 - only the slow tier needs it
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    packer = zstandard.ZstdCompressor(level=1).compressobj()
-    while length:
-        count = min(length, 1 << 24)
-        yield packer.compress(bytes(count))
-        length -= count
-    yield packer.flush()
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", LENGTHS)
+def test_large_images_pass_whole_and_by_their_map(tmp_path: Path, length: int) -> None:
+    raw, packed, disk = tmp_path / "raw", tmp_path / "packed", tmp_path / "partition"
+    large(raw, length)
+    with packed.open("wb") as sink:
+        blockmap = pack_zstd(raw, sink, level=1)
+    raw.unlink()
+    whole = blockmap.whole
+    hashes = {"sha256": whole.packed_sha256.hex()}
+    facts = Signed("large", whole.packed_length, hashes, length, whole.raw_sha256.hex())
+    content = packed.read_bytes()
+    for way in ("whole", "map"):
+        disk.unlink(missing_ok=True)
+        with disk.open("wb") as file:
+            file.truncate(length)
+        with serving(Served(content)) as served, medium(disk) as target:
+            if way == "map":
+                done = adaptive.install(facts, blockmap, ranges(served.url), target)
+            else:
+                done = full.install(facts, lambda: chunks(content), target)
+        assert (done.raw_length, digest(disk)) == (length, whole.raw_sha256.hex())
+        assert done.moved.written >= length // STEP << 20
 
 
 def test_a_whole_file_over_http_gets_onto_the_partition(tmp_path: Path) -> None:
