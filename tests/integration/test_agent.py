@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,8 @@ from tests.fakes.client_world import V2, V3, ClientWorld, FileWorld, held_until,
 from updog.cli import main
 from updog.errors import Unhealthy
 
+ROOT = Path(__file__).resolve().parents[2]
+LONG = 60.0
 Capture = pytest.CaptureFixture[str]
 CHOSEN = BootFlags(2, 1)
 
@@ -131,6 +138,60 @@ def test_schedule_tells_what_it_waits_for(world: FileWorld, capsys: Capture) -> 
     assert told["ready_at"] is not None
     assert run(world, "schedule") == 0
     assert "Ready at:" in capsys.readouterr().out
+
+
+def test_systemd_hears_when_it_begins_lives_and_ends(world: FileWorld) -> None:
+    dropin(world, '[schedule]\njitter = "0 hours"\n')
+    address = world.home / "notify"
+    command = [sys.executable, "-m", "updog", "--config", str(world.config), "agent"]
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(LONG)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "400000"}
+        agent = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+        try:
+            while told.count("WATCHDOG=1") < 3:
+                told.append(systemd.recv(4096).decode())
+            agent.send_signal(signal.SIGTERM)
+            _, said = agent.communicate(timeout=LONG)
+            while "STOPPING=1" not in told:
+                told.append(systemd.recv(4096).decode())
+        finally:
+            agent.kill()
+            agent.wait()
+    assert agent.returncode == 0, said
+    assert told[0].startswith("READY=1")
+    assert told[-1] == "STOPPING=1"
+
+
+WITHOUT_CRONITER = """
+import sys
+sys.modules["croniter"] = None
+from updog.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def without_croniter(world: FileWorld) -> subprocess.CompletedProcess[str]:
+    words = ["--config", str(world.config), "agent", "--once"]
+    command = [sys.executable, "-c", WITHOUT_CRONITER, *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_calendar_without_cron_does_without_croniter(world: FileWorld) -> None:
+    dropin(world, '[schedule]\ncheck = "4 hours"\nwindows = ["daily 00:00-23:59"]\n')
+    done = without_croniter(world)
+    assert done.returncode == 0, done.stderr
+    assert world.client.paths.agent.exists()
+
+
+def test_a_cron_expression_without_croniter_names_the_extra(world: FileWorld) -> None:
+    dropin(world, '[schedule]\ncheck = "0 2 * * *"\n')
+    done = without_croniter(world)
+    assert done.returncode == 78
+    assert "cron expressions need croniter" in done.stderr
+    assert "the extra 'agent'" in done.stderr
 
 
 def test_mark_successful_without_checks_is_as_ever(world: FileWorld, capsys: Capture) -> None:

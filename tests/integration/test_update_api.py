@@ -54,6 +54,15 @@ def gate(world: FileWorld) -> Iterator[Gate]:
         yield made
 
 
+def test_it_says_where_it_listens_and_leaves_no_socket(world: FileWorld) -> None:
+    with service(world) as running:
+        assert running.socket.is_socket()
+        assert running.stop() == 0
+        assert not running.socket.exists()
+    said = (world.home / "service.log").read_text()
+    assert said == f"Listening on {running.socket}; a signal ends it.\n"
+
+
 def publish(world: FileWorld) -> None:
     """Put what is offered now where the machine finds it; its disk stays as it is."""
     for path, content in world.client.repo.files.items():

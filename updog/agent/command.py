@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -9,6 +10,8 @@ from argparse import Namespace
 from types import FrameType
 from typing import NoReturn
 
+from updog import notify
+from updog.agent.life import Life
 from updog.agent.loop import Agent
 from updog.agent.machine import Machine, PresentClock
 from updog.invocation import remark
@@ -20,7 +23,9 @@ def run_parsed(args: Namespace) -> int:
     Raises:
         UpdogError: the configuration or this host is not usable.
     """
-    machine, clock = Machine(args.config), PresentClock()
+    clock = PresentClock()
+    life = Life(notify.from_environment(os.environ, os.getpid()), clock)
+    machine = Machine(args.config, life=life)
     settings = machine.settings
     machine.rules()  # a configuration that is wrong from the start is a reason not to start
     if args.command == "schedule":
@@ -35,7 +40,10 @@ def run_parsed(args: Namespace) -> int:
         return 0
     stop = threading.Event()
     signal.signal(signal.SIGTERM, _end)
-    Agent(machine, clock, stop.wait, path, started=clock.now()).run()
+    try:
+        Agent(machine, clock, stop.wait, path, started=clock.now(), life=life).run()
+    finally:
+        life.ends()
     return 0
 
 

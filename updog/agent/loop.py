@@ -12,8 +12,10 @@ from typing import Protocol, TypeAlias
 from partitions.errors import PartitionError
 from updog.agent import memory
 from updog.agent.decide import Action, Known, Rules, Step, backoff, decide
+from updog.agent.life import Life
 from updog.clock import Clock
 from updog.errors import BudgetSpent, StorageError, UpdogError
+from updog.notify import Notifier
 from updog.select import Chosen, Declined
 from updog.update import Installed
 
@@ -85,6 +87,7 @@ class Agent:
         path: where its memory is kept.
         started: when it began to run; None for a single step.
         longest: the longest sleep.
+        life: told that it lives and what it does; None for nobody.
     """
 
     def __init__(
@@ -96,12 +99,14 @@ class Agent:
         *,
         started: datetime | None = None,
         longest: timedelta = LONGEST_SLEEP,
+        life: Life | None = None,
     ) -> None:
         self.world = world
         self.clock = clock
         self.sleep = sleep
         self.path = path
-        self.longest = longest
+        self.life = life or Life(Notifier(), clock)
+        self.longest = self.life.longest(longest)
         self.memory = memory.recall(path)
         self._started = started
         self._said = ""
@@ -109,6 +114,7 @@ class Agent:
 
     def run(self) -> None:
         """Go on until the sleep says to end."""
+        self.life.begins()
         while True:
             step = self.once()
             until = step.until or self.clock.now() + self.longest
@@ -128,6 +134,7 @@ class Agent:
     def step(self) -> Step:
         """Look, decide and do one thing."""
         now = self.clock.now()
+        self.life.beat()
         try:
             self._rules = rules = self.world.rules()
             step = decide(rules, self.known(rules, now), now)
@@ -208,6 +215,7 @@ class Agent:
         """Say what it does, but not the same thing again and again."""
         if step.why != self._said:
             log.info("%s: %s", step.action, step.why)
+            self.life.says(f"{step.action}: {step.why}")
             self._said = step.why
 
 

@@ -6,7 +6,7 @@ The configuration is read anew each time, so that a hold that somebody sets hold
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 from updog import config, host, invocation, staged, update, visit
 from updog.activation import activate
-from updog.agent import cron, inhibitors
+from updog.agent import inhibitors
 from updog.agent.calendar import USUAL_CHECK, Calendar, share
 from updog.agent.decide import Rules
+from updog.agent.life import Life
 from updog.agent.loop import View
 from updog.agent.meter import Metered
 from updog.agent.windows import CronWindow, Fires
@@ -24,6 +25,8 @@ from updog.body import Fetcher
 from updog.clock import SystemClock
 from updog.errors import ConfigError
 from updog.health import gate, record
+from updog.notify import Notifier
+from updog.progress import together
 from updog.reboot import reboot
 from updog.select import Chosen, Declined
 from updog.settings import Settings
@@ -47,16 +50,22 @@ class Machine:
     Args:
         path: the configuration file.
         blocking: who inhibits a restart.
+        life: told whenever the work has come to something; None for nobody.
     """
 
     def __init__(
-        self, path: Path, blocking: Callable[[], tuple[str, ...]] = inhibitors.blocking
+        self,
+        path: Path,
+        blocking: Callable[[], tuple[str, ...]] = inhibitors.blocking,
+        *,
+        life: Life | None = None,
     ) -> None:
         self._args = Namespace(
             config=path, variant=None, source=None, image=None, ignore_waves=False, quiet=True
         )
         self._blocking = blocking
         self._fetched = 0
+        self._life = life or Life(Notifier(), PresentClock())
 
     @property
     def settings(self) -> Settings:
@@ -90,6 +99,7 @@ class Machine:
     def check(self) -> Chosen | Declined:
         """Ask the repository."""
         way = invocation.way(self._args)
+        self._life.beat()
         try:
             return visit.check(way, Wish())
         finally:
@@ -99,9 +109,10 @@ class Machine:
         """Write the update that is for this host to the other set."""
         self._fetched = 0
         env = invocation.environment(self._args)
-        metered = Metered(env.fetcher, budget)
+        metered = Metered(env.fetcher, budget, self._life.beat)
+        watched = together([env.progress, self._life.moved])
         try:
-            return update.update_image(replace(env, fetcher=metered), Wish())
+            return update.update_image(replace(env, fetcher=metered, progress=watched), Wish())
         finally:
             self._fetched = metered.fetched
             _close(env.fetcher)
@@ -150,11 +161,8 @@ def calendar(settings: Settings, place: float) -> Calendar:
     said = settings.schedule
     crons = [said.check.cron] if isinstance(said.check, Fires) else []
     crons += [each.cron for each in said.windows if isinstance(each, CronWindow)]
-    for expression in crons:
-        try:
-            cron.validated(expression)
-        except ValueError as error:
-            raise ConfigError(f"[schedule]: {error}") from error
+    if crons:
+        _validate(crons)
     return Calendar(
         zone=UTC if said.timezone == "UTC" else ZoneInfo(said.timezone),
         check=said.check or USUAL_CHECK,
@@ -163,6 +171,19 @@ def calendar(settings: Settings, place: float) -> Calendar:
         blackouts=said.blackouts,
         downloads_in_windows=said.downloads_in_windows,
     )
+
+
+def _validate(expressions: Iterable[str]) -> None:
+    try:
+        from updog.agent import cron  # noqa: PLC0415 - croniter is needed by those who use cron
+    except ImportError as error:
+        hint = "Install it with the extra 'agent', or use time spans and weekly windows."
+        raise ConfigError(f"[schedule]: cron expressions need {error.name}.", hint=hint) from error
+    for expression in expressions:
+        try:
+            cron.validated(expression)
+        except ValueError as error:
+            raise ConfigError(f"[schedule]: {error}") from error
 
 
 def identity(settings: Settings) -> str:

@@ -11,17 +11,28 @@ from updog.mirrors import elsewhere
 from updog.pipeline.source import RangeSource
 
 
+def unheard() -> None:
+    """Nobody wants to know that bytes have come."""
+
+
 class Metered:
     """A `updog.body.Fetcher` that counts the bytes that another one brings.
 
     Args:
         fetcher: the other one.
         budget: most bytes to fetch, or None for no limit.
+        alive: told whenever bytes have come.
     """
 
-    def __init__(self, fetcher: Fetcher, budget: int | None = None) -> None:
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        budget: int | None = None,
+        alive: Callable[[], None] = unheard,
+    ) -> None:
         self._fetcher = fetcher
         self._budget = budget
+        self._alive = alive
         self._lock = threading.Lock()
         self.fetched = 0
 
@@ -30,6 +41,7 @@ class Metered:
         found = self._fetcher.get(url, max_bytes=max_bytes)
         with self._lock:
             self.fetched += len(found)
+            self._alive()
         return found
 
     def open(self, url: str, *, offset: int = 0) -> Body:
@@ -61,6 +73,7 @@ class Metered:
         """
         with self._lock:
             self.fetched += count
+            self._alive()
             spent = self._budget is not None and self.fetched >= self._budget
         if spent:
             raise BudgetSpent(

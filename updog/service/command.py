@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 
 from updog import config
 from updog.errors import ConfigError
@@ -23,8 +24,10 @@ def run_parsed(args: argparse.Namespace) -> int:
     import asyncio
     from functools import partial
 
+    from updog import notify
     from updog.clock import SystemClock
-    from updog.service import listening, looking, notify, peers
+    from updog.invocation import remark
+    from updog.service import listening, looking, peers
     from updog.service.app import Api
     from updog.service.keeper import Keeper, Machinery
 
@@ -39,11 +42,12 @@ def run_parsed(args: argparse.Namespace) -> int:
     machinery = Machinery(settings, args.config, SystemClock(), look, args.log_level)
     notifier = notify.from_environment(os.environ, os.getpid())
 
-    async def run() -> None:
+    async def run(listener: socket.socket) -> None:
         keeper = Keeper(machinery, record)
         application = Api(keeper, access, settings.paths).application()
         await serve(application, keeper, listener, notifier)
 
-    with listening.listen(settings.service, os.environ, os.getpid()) as listener:
-        asyncio.run(run())
+    with listening.listening(settings.service, os.environ, os.getpid()) as listener:
+        remark(args, f"Listening on {listener.getsockname()}; a signal ends it.")
+        asyncio.run(run(listener))
     return 0

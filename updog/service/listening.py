@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from updog.errors import BusyError, ConfigError, PermissionDenied, StorageError
@@ -17,6 +18,32 @@ FIRST_PASSED = 3
 MODE = 0o660
 BACKLOG = 128
 LONGEST_PATH = 107
+
+
+@contextlib.contextmanager
+def listening(
+    settings: Service, environment: Mapping[str, str], pid: int
+) -> Iterator[socket.socket]:
+    """The socket to serve on, while the block runs; see `listen`.
+
+    One of our own is gone afterwards: whoever finds a socket looks for a service behind it. That of
+    systemd stays, for the next start.
+
+    Raises:
+        ConfigError, BusyError, PermissionDenied, StorageError: as for `listen`.
+    """
+    with listen(settings, environment, pid) as listener:
+        if _is_passed(environment, pid):
+            yield listener
+            return
+        mine = settings.socket.lstat().st_ino
+        try:
+            yield listener
+        finally:
+            # Another service may have put its own there, believing us dead.
+            with contextlib.suppress(OSError):
+                if settings.socket.lstat().st_ino == mine:
+                    settings.socket.unlink()
 
 
 def listen(settings: Service, environment: Mapping[str, str], pid: int) -> socket.socket:
@@ -32,7 +59,7 @@ def listen(settings: Service, environment: Mapping[str, str], pid: int) -> socke
         BusyError: another service listens there.
         PermissionDenied, StorageError: it cannot be made.
     """
-    if environment.get("LISTEN_PID") == str(pid) and environment.get("LISTEN_FDS", "0") != "0":
+    if _is_passed(environment, pid):
         return _passed(environment["LISTEN_FDS"])
     return make(settings.socket, settings.group)
 
@@ -60,6 +87,10 @@ def make(path: Path, group: str) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _is_passed(environment: Mapping[str, str], pid: int) -> bool:
+    return environment.get("LISTEN_PID") == str(pid) and environment.get("LISTEN_FDS", "0") != "0"
 
 
 def _bind(listener: socket.socket, path: Path, owner: int) -> None:

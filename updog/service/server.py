@@ -12,8 +12,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from updog.notify import Notifier
 from updog.service.keeper import Keeper
-from updog.service.notify import Notifier
 from updog.service.peers import peer_of
 
 GRACE = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from updog.errors import BusyError, ConfigError, StorageError
-from updog.service.listening import listen, make
+from updog.service.listening import listen, listening, make
 from updog.settings import Service
 
 
@@ -54,6 +54,22 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         make(tmp_path / "file/api.sock", "")
+
+
+def test_a_service_that_ends_leaves_no_socket_behind(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with listening(Service(socket=path), {}, os.getpid()):
+        assert path.is_socket()
+    assert not path.exists()
+
+
+def test_the_socket_of_another_service_stays(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with listening(Service(socket=path), {}, os.getpid()):
+        path.unlink()
+        other = make(path, "")
+    with other:
+        assert path.is_socket()
 
 
 PASSED = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from updog.service.notify import Notifier, from_environment
+from updog.notify import Notifier, from_environment
 
 
 @pytest.fixture(params=["path", "abstract"])
