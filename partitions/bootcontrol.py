@@ -180,20 +180,28 @@ class GptBootControl:
 
     def _look(self) -> tuple[ReadResult, Layout]:
         with self._open(Access.READ) as io:
-            result = read_table(io)
+            result = self._read(io)
         return result, self._layout(result.table)
 
     def _table(self) -> Table:
         """Read the table for a question that does not depend on which set runs."""
         with self._open(Access.READ) as io:
-            return read_table(io).table
+            return self._read(io).table
 
     def _change(self, transition: _Transition) -> None:
         # One open for reading and writing: the lock is held from the look to the write, so no
         # other run can come between them.
         with self._open(Access.WRITE_SHARED) as io:
-            table = read_table(io).table
-            write_table(io, transition(table, self._layout(table)))
+            table = self._read(io).table
+            self._write(io, transition(table, self._layout(table)))
+
+    def _read(self, io: BlockIO) -> ReadResult:
+        """The table with the boot bits; another backend keeps those somewhere else."""
+        return read_table(io)
+
+    def _write(self, io: BlockIO, table: Table) -> None:
+        """Keep the boot bits of a table."""
+        write_table(io, table)
 
     def _layout(self, table: Table) -> Layout:
         if self.located.active is not None:
