@@ -69,6 +69,7 @@ class Flow:
             Outcome.INTERRUPTED,
             "the run was told to stop",
             before=report.version if report is not None else "",
+            after=report.version if report is not None else "",
         )
 
     @property
