@@ -23,7 +23,13 @@ from partitions.copies import SeenCopy, twin_of
 from partitions.device import open_device
 from partitions.deviceerrors import device_error
 from partitions.disk import read_table
-from partitions.errors import DeviceBusy, DeviceError, PartitionError, ToolMissing
+from partitions.errors import (
+    DeviceBusy,
+    DeviceError,
+    DeviceMissing,
+    PartitionError,
+    ToolMissing,
+)
 from partitions.gpt import CopyName, Entry, Table
 from partitions.guid import Guid
 from partitions.plan import MIB, PlannedPartition, disk_size
@@ -80,6 +86,21 @@ def create_image(
     except BaseException:
         path.unlink()
         raise
+
+
+def check_creatable(path: Path) -> None:
+    """Find out what `create_image` would stumble over before it writes anything.
+
+    Raises:
+        DeviceBusy: the file exists.
+        DeviceMissing: the folder that it would lie in does not.
+        ToolMissing: libparted is not installed.
+    """
+    _parted()
+    if os.path.lexists(path):
+        raise _exists(path)
+    if not path.parent.is_dir():
+        raise DeviceMissing(f"{path.parent}: no such folder to create {path.name} in; make it")
 
 
 def format_disk(
@@ -153,9 +174,7 @@ def _make_sparse(path: Path, size: int) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError as error:
-        raise DeviceBusy(
-            f"{path} exists already and is not overwritten; remove it or choose another name"
-        ) from error
+        raise _exists(path) from error
     except OSError as error:
         raise device_error(error, path, "create") from error
     try:
@@ -165,6 +184,12 @@ def _make_sparse(path: Path, size: int) -> None:
         raise device_error(error, path, "size") from error
     finally:
         os.close(descriptor)
+
+
+def _exists(path: Path) -> DeviceBusy:
+    return DeviceBusy(
+        f"{path} exists already and is not overwritten; remove it or choose another name"
+    )
 
 
 def _commit(path: Path, partitions: Sequence[PlannedPartition]) -> None:

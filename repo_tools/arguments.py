@@ -74,6 +74,7 @@ def _root_commands(commands: Commands) -> None:
     renew = commands.add("renew-root", "Sign the next root: same keys, later expiry")
     for writes in (init, renew):
         _root_expires(writes)
+        dry_run_flag(writes)
         json_flag(writes)
 
 
@@ -134,6 +135,7 @@ def _disk_image(commands: Commands) -> None:
     command.add_argument(
         "--os-image-gib", metavar="N", type=_gib, default=2, help="--layout bottlerocket: GiB (2)"
     )
+    dry_run_flag(command)
 
 
 def _migrations(command: argparse.ArgumentParser) -> None:

@@ -61,10 +61,14 @@ def cmd_init(arguments: argparse.Namespace, now: datetime) -> None:
         arguments.root_threshold,
         parse_offset(arguments.root_expires),
     )
-    repository = Repository.init(arguments.dir, plan, now=now, keys=arguments.keys)
-    say(f"Made {plan.root_keys} root keys, of which {plan.threshold} must sign, and 3 online keys.")
-    say(f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
-    say("Devices trust the repository through this file; install it in their image:")
+    rehearse = say if arguments.dry_run else None
+    repository = Repository.init(
+        arguments.dir, plan, now=now, keys=arguments.keys, rehearse=rehearse
+    )
+    many, enough = plan.root_keys, plan.threshold
+    done(arguments, f"Made {many} root keys, of which {enough} must sign, and 3 online keys.")
+    done(arguments, f"Now move {repository.keys}/root-*.pem to safe places, each to another one.")
+    done(arguments, "Devices trust the repository through this file; install it in their image:")
     answer_path(arguments, repository.roots / "1.root.json")
 
 
@@ -133,7 +137,7 @@ def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
 
     repository = repository_of(arguments)
     signed = repository.renew_root(now=now, lifetime=parse_offset(arguments.root_expires))
-    say("Not published yet. Put it out with: updog-repo refresh DIR")
+    done(arguments, f"Not published yet. Put it out with: updog-repo refresh {arguments.dir}")
     answer_path(arguments, repository.roots / signed.name)
 
 
@@ -159,8 +163,12 @@ def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
     images = diskimage.FirstImages(arguments.boot, arguments.root, arguments.hash)
     upstream = arguments.layout == "bottlerocket"
     gib = arguments.os_image_gib if upstream else None
-    diskimage.create(arguments.image, images, os_image_gib=gib)
-    say("Set A holds the release and is confirmed; set B is empty.")
+    if arguments.dry_run:
+        for line in diskimage.rehearsal(arguments.image, images, os_image_gib=gib):
+            say(line)
+    else:
+        diskimage.create(arguments.image, images, os_image_gib=gib)
+    done(arguments, "Set A holds the release and is confirmed; set B is empty.")
     answer_path(arguments, arguments.image)
 
 

@@ -80,10 +80,7 @@ def create(
         OSError: an image cannot be read; no new file is left behind.
         ValueError: ``os_image_gib`` is below 1.
     """
-    for _, source in images:
-        _check(source)
-    planned = _fitting(images) if os_image_gib is None else plan.plan(os_image_gib)
-    _check_room(images, planned)
+    planned = _planned(images, os_image_gib)
     image.create_image(path, [replace(each, attributes=0) for each in planned])
     try:
         _fill(path, images, opener)
@@ -91,6 +88,39 @@ def create(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def rehearsal(
+    path: Path, images: FirstImages, *, os_image_gib: int | None = None
+) -> tuple[str, ...]:
+    """What `create` would do, a line each, once it is known that nothing speaks against it.
+
+    Raises:
+        ImageError: as `create`.
+        PartitionError: the file exists, its folder does not, or pyparted is not installed.
+    """
+    planned = _planned(images, os_image_gib)
+    image.check_creatable(path)
+    size = plan.disk_size(planned) // MIB
+    written = (
+        f"Would write {source} ({source.stat().st_size} bytes) to {_place(kind, planned)}"
+        for kind, source in images
+    )
+    return (f"Would make {path} ({size} MiB, sparse, {len(planned)} partitions)", *written)
+
+
+def _place(kind: PartitionType, planned: Sequence[PlannedPartition]) -> str:
+    """The partition of set A of a kind: the first one."""
+    found = next(each for each in planned if each.kind is kind)
+    return f"partition {found.number} {found.label} ({found.size_mib} MiB)"
+
+
+def _planned(images: FirstImages, os_image_gib: int | None) -> Sequence[PlannedPartition]:
+    for _, source in images:
+        _check(source)
+    planned = _fitting(images) if os_image_gib is None else plan.plan(os_image_gib)
+    _check_room(images, planned)
+    return planned
 
 
 def _check(source: Path) -> None:

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from securesystemslib.signer import Key, Signer
-from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES
+from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Root
 
 from repo_tools.errors import KeyFileError
 from repo_tools.keysources import FILE, Source, open_signer
 from repo_tools.passphrases import Secrets
+from repo_tools.signing import ONLINE_ROLES, Signers
 from updog.errors import ConfigError
 
 CONFIG = "keys.toml"
@@ -77,6 +78,34 @@ class KeyRing:
                 hint="Put the key back, or name the folder of the keys by --keys.",
             )
         return [open_signer(source, known, self.secrets) for source in sources]
+
+    def all_of(self, newest: Root) -> Signers:
+        """The private keys of all online roles.
+
+        Raises:
+            KeyFileError: a role has no key, or one that the root does not know.
+        """
+        return Signers(
+            newest,
+            {
+                role: self.signers(role, [newest.get_key(k) for k in newest.roles[role].keyids])
+                for role in ONLINE_ROLES
+            },
+        )
+
+    def all_before(self, earlier: Root) -> Signers | None:
+        """Those of an earlier root that are at hand still; None if they are fewer than it wants."""
+        by_role = {
+            role: self.signers_before(
+                role, [earlier.get_key(k) for k in earlier.roles[role].keyids]
+            )
+            for role in ONLINE_ROLES
+        }
+        enough = all(
+            len({one.public_key.keyid for one in by_role[role]}) >= earlier.roles[role].threshold
+            for role in ONLINE_ROLES
+        )
+        return Signers(earlier, by_role) if enough else None
 
     def signers_before(self, role: str, known: Iterable[Key]) -> list[Signer]:
         """Those of an earlier root's keys that are at hand still, among the retired ones too."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -27,6 +27,8 @@ from repo_tools.errors import AlreadyThere, KeyFileError
 from updog.tufkeys import key_material
 
 RSA_BITS = 3072
+Rehearse: TypeAlias = Callable[[str], None]
+"""Told what would be written, a line each, by a run that only tries."""
 
 
 class KeyType(StrEnum):
@@ -51,14 +53,29 @@ def generate(key_type: KeyType, *, rsa_bits: int = RSA_BITS) -> CryptoSigner:
     return CryptoSigner.generate_rsa(size=rsa_bits)
 
 
-def save(path: Path, signer: CryptoSigner, *, passphrase: bytes | None = None) -> None:
+def save(
+    path: Path,
+    signer: CryptoSigner,
+    *,
+    passphrase: bytes | None = None,
+    rehearse: Rehearse | None = None,
+) -> None:
     """Write a private key as PKCS#8 PEM, mode 0600, encrypted if there is a passphrase.
+
+    Args:
+        path: where; its folder must exist.
+        signer: the key.
+        passphrase: what encrypts it.
+        rehearse: told what would be written, if nothing shall be.
 
     Raises:
         AlreadyThere: ``path`` exists; a lost key cannot be brought back, so none is overwritten.
     """
     if path.exists():
         raise AlreadyThere(f"The key file {path} exists and is not overwritten.")
+    if rehearse is not None:
+        rehearse(f"Would write {path} (mode {storage.PRIVATE:04o})")
+        return
     pem = signer.private_bytes
     if passphrase is not None:
         lock = BestAvailableEncryption(passphrase)

@@ -1,13 +1,7 @@
-"""A repository folder: where things lie, and the edits of its draft.
+"""A repository: its keys and roots, and the edits of its drafts (`repo_tools.folders`: where).
 
-    keys/              private keys, mode 0700; root-*.pem belong offline
-    keys.toml          where the keys of a role are, if not there (see `repo_tools.keyring`)
-    root/N.root.json   every signed root
-    draft/             what the next publish will put out (see `repo_tools.draft`)
-    published/         what a web server gives to clients (see `repo_tools.publish`)
-    lock               held by whoever edits or publishes
-
-Each edit takes the lock, reads, changes a value in memory, and writes once.
+Each edit takes the lock, reads, changes a value in memory, and writes once. A repository that only
+rehearses tells what it would write instead.
 """
 
 from __future__ import annotations
@@ -18,44 +12,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from securesystemslib.signer import Signer
 from tuf.api.metadata import Root
 
 from repo_tools import edits, root, storage
-from repo_tools.draft import Draft, Edition, checked_name, image_names
+from repo_tools.draft import Draft, Edition, image_names
 from repo_tools.errors import NotARepository
+from repo_tools.folders import Folders
 from repo_tools.keyring import KeyRing
+from repo_tools.keys import Rehearse
+from repo_tools.newupdate import NewUpdate
 from repo_tools.root import LIFETIME, RootPlan, SignedRoot
 from repo_tools.shortcutmaking import Made, Packaging, Report, Workshop, drafted
-from repo_tools.signing import ONLINE_ROLES, Signers
+from repo_tools.signing import Signers
 from updog.errors import UsageError
-from updog.manifest import Images, Manifest, Migrations, Update
-from updog.pipeline.formats import Format
+from updog.manifest import Manifest, Migrations, Update
 from updog.version import Version
 from waves.schedule import Schedule
 
-
-@dataclass(frozen=True, slots=True)
-class NewUpdate:
-    """A release to be added.
-
-    Attributes:
-        boot: image file, raw or ``.lz4``; so are ``root`` and ``hash``.
-        max_version: highest version that hosts may run; None: see `edits.add`.
-        format: how raw images are packed; only our own clients can read zstd.
-        blockmap: whether the images get block maps, where that is possible.
-        delta_from: releases of the draft from which deltas are made.
-    """
-
-    edition: Edition
-    version: Version
-    boot: Path
-    root: Path
-    hash: Path
-    max_version: Version | None = None
-    format: Format = Format.LZ4
-    blockmap: bool = True
-    delta_from: tuple[Version, ...] = ()
+__all__ = ["NewUpdate", "Repository", "quiet"]
 
 
 def quiet(_message: str) -> None:
@@ -63,43 +37,38 @@ def quiet(_message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Folders):
     """A repository that exists; make one with `init`, find one with `open`.
 
     Attributes:
-        folder: of everything.
-        keys: folder of the private keys.
         rehearse: told what would be done, if nothing shall be written; None: write.
     """
 
-    folder: Path
-    keys: Path
-    rehearse: Callable[[str], None] | None = None
+    rehearse: Rehearse | None = None
 
     @classmethod
     def init(
-        cls, folder: Path, plan: RootPlan, *, now: datetime, keys: Path | None = None
+        cls,
+        folder: Path,
+        plan: RootPlan,
+        *,
+        now: datetime,
+        keys: Path | None = None,
+        rehearse: Rehearse | None = None,
     ) -> Repository:
         """Make keys and the first root in ``folder``, which is created if need be.
 
         Raises:
             AlreadyThere: there is a repository, or a part of one.
         """
-        storage.make_folder(folder)
-        repository = cls(folder, keys or folder / "keys")
-        with repository.locked():
-            root.create(repository.keys, repository.roots, plan, now=now)
-            storage.make_folder(repository.drafts)
-            storage.make_folder(repository.published)
+        repository = cls(folder, keys or folder / "keys", rehearse)
+        with repository._begun():
+            root.create(repository.keys, repository.roots, plan, now=now, rehearse=rehearse)
         return repository
 
     @classmethod
     def open(
-        cls,
-        folder: Path,
-        *,
-        keys: Path | None = None,
-        rehearse: Callable[[str], None] | None = None,
+        cls, folder: Path, *, keys: Path | None = None, rehearse: Rehearse | None = None
     ) -> Repository:
         """The repository in ``folder``.
 
@@ -117,26 +86,6 @@ class Repository:
             )
         return cls(folder, keys or folder / "keys", rehearse)
 
-    @property
-    def roots(self) -> Path:
-        """The signed roots, old and new."""
-        return self.folder / "root"
-
-    @property
-    def drafts(self) -> Path:
-        """The drafts, a folder for each variant with one for each architecture."""
-        return self.folder / "draft"
-
-    @property
-    def published(self) -> Path:
-        """What clients see; a web server needs nothing else."""
-        return self.folder / "published"
-
-    @property
-    def published_targets(self) -> Path:
-        """The target files of all editions."""
-        return self.published / "targets"
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other editor and publisher out for the length of the block.
@@ -148,7 +97,7 @@ class Repository:
             # What is written in one step can be read at any time; a lock would disturb others.
             yield
             return
-        with storage.exclusive(self.folder / "lock"):
+        with storage.exclusive(self.lock):
             yield
 
     def editions(self) -> tuple[Edition, ...]:
@@ -187,28 +136,11 @@ class Repository:
             KeyFileError: a role has no key, or a key that the root does not know.
             ConfigError: ``keys.toml`` says something that it cannot.
         """
-        ring = self.ring()
-
-        def of(role: str) -> list[Signer]:
-            return ring.signers(role, [newest.get_key(k) for k in newest.roles[role].keyids])
-
-        return Signers(newest, {role: of(role) for role in ONLINE_ROLES})
+        return self.ring().all_of(newest)
 
     def signers_before(self, earlier: Root) -> Signers | None:
         """The online keys of an earlier root; None if fewer than it asks for are at hand."""
-        ring = self.ring()
-
-        def of(role: str) -> list[Signer]:
-            known = [earlier.get_key(k) for k in earlier.roles[role].keyids]
-            return ring.signers_before(role, known)
-
-        found = Signers(earlier, {role: of(role) for role in ONLINE_ROLES})
-        enough = all(
-            len({one.public_key.keyid for one in found.by_role[role]})
-            >= earlier.roles[role].threshold
-            for role in ONLINE_ROLES
-        )
-        return found if enough else None
+        return self.ring().all_before(earlier)
 
     def ring(self) -> KeyRing:
         """Where the keys of the roles are."""
@@ -217,25 +149,36 @@ class Repository:
     def renew_root(self, *, now: datetime, lifetime: timedelta = LIFETIME) -> SignedRoot:
         """Sign the next root with the keys at hand: nothing changes but its expiry."""
         with self.locked():
-            return root.renew_with(self.ring(), self.roots, now=now, lifetime=lifetime)
+            return root.renew_with(
+                self.ring(), self.roots, now=now, lifetime=lifetime, rehearse=self.rehearse
+            )
 
     @classmethod
-    def accept_root(cls, folder: Path, data: bytes, *, now: datetime) -> SignedRoot:
+    def accept_root(
+        cls, folder: Path, data: bytes, *, now: datetime, rehearse: Rehearse | None = None
+    ) -> SignedRoot:
         """Take a fully signed root into the repository in ``folder``, which the first one begins.
 
         Raises:
             RootError: not the next version, or not signed by enough keys; nothing was written.
         """
-        first = not (folder / "root").is_dir()
-        if first:
+        repository = cls(folder, folder / "keys", rehearse)
+        if not repository.roots.is_dir():
             root.check_next(data, (), now=now)
-            storage.make_folder(folder)
-        repository = cls(folder, folder / "keys")
-        with repository.locked():
-            taken = root.accept(repository.roots, data, now=now)
-            storage.make_folder(repository.drafts)
-            storage.make_folder(repository.published)
-        return taken
+        with repository._begun():
+            return root.accept(repository.roots, data, now=now, rehearse=rehearse)
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        """Hold the lock of a repository that may not be there yet; it has all folders then."""
+        if self.rehearse is not None:
+            yield
+            return
+        storage.make_folder(self.folder)
+        with self.locked():
+            yield
+            storage.make_folder(self.drafts)
+            storage.make_folder(self.published)
 
     def add_update(self, new: NewUpdate, *, report: Report = quiet) -> Update:
         """Stage the three images of a release and add it to the draft.
@@ -250,7 +193,7 @@ class Repository:
             UsageError: two images with one name, no release to make a delta from, or a release
                 that was halted or withdrawn would come back.
         """
-        update = _update_of(new)
+        update = new.as_update()
         with self.locked():
             draft = self.draft(new.edition)
             manifest = draft.manifest()
@@ -350,15 +293,3 @@ class Repository:
             for edition in editions:
                 draft = self.draft(edition)
                 draft.save(change(draft.manifest()))
-
-
-def _update_of(new: NewUpdate) -> Update:
-    names = [checked_name(source, new.format) for source in (new.boot, new.root, new.hash)]
-    if len(set(names)) < len(names):
-        raise UsageError(
-            f"The three images need three names; they are {', '.join(names)}.",
-            hint="Rename the image files.",
-        )
-    images = Images(*names)
-    most = new.max_version or new.version
-    return Update(new.edition.variant, new.edition.arch, new.version, most, Schedule(), images)

@@ -23,7 +23,7 @@ from repo_tools.ceremony import rootdraft, standing
 from repo_tools.ceremony.rootdraft import RootDraft
 from repo_tools.errors import AlreadyThere, KeyFileError, NotARepository, RootError
 from repo_tools.keyring import KeyRing
-from repo_tools.keys import KeyType
+from repo_tools.keys import KeyType, Rehearse
 from repo_tools.signing import ONLINE_ROLES, cannot_sign
 from updog.errors import TrustError
 from updog.tufroot import precedes, self_signed_root
@@ -74,7 +74,14 @@ class SignedRoot:
         return f"{self.root.version}.root.json"
 
 
-def create(keys_folder: Path, root_folder: Path, plan: RootPlan, *, now: datetime) -> SignedRoot:
+def create(
+    keys_folder: Path,
+    root_folder: Path,
+    plan: RootPlan,
+    *,
+    now: datetime,
+    rehearse: Rehearse | None = None,
+) -> SignedRoot:
     """Make all keys and version 1 of the root, signed by every root key.
 
     Args:
@@ -82,6 +89,7 @@ def create(keys_folder: Path, root_folder: Path, plan: RootPlan, *, now: datetim
         root_folder: ``1.root.json`` goes here, last of all.
         plan: numbers, kinds and times.
         now: the moment from which the lifetime counts.
+        rehearse: told what would be written; the keys are forgotten again.
 
     Raises:
         AlreadyThere: there are keys or a root in these folders.
@@ -89,18 +97,18 @@ def create(keys_folder: Path, root_folder: Path, plan: RootPlan, *, now: datetim
     _refuse_to_overwrite(keys_folder, root_folder)
     signers = [keys.generate(plan.key_type) for _ in range(plan.root_keys)]
     online = {role: keys.generate(plan.key_type) for role in ONLINE_ROLES}
-    storage.make_folder(keys_folder, mode=0o700)
-    for number, signer in enumerate(signers, 1):
-        keys.save(keys_folder / f"root-{number}.pem", signer)
-    for role, signer in online.items():
-        keys.save(keys_folder / f"{role}.pem", signer)
+    if rehearse is None:
+        storage.make_folder(keys_folder, mode=0o700)
+    names = [f"root-{number}" for number in range(1, plan.root_keys + 1)]
+    for name, signer in zip([*names, *online], [*signers, *online.values()], strict=True):
+        keys.save(keys_folder / f"{name}.pem", signer, rehearse=rehearse)
     root = draft(
         plan,
         [signer.public_key for signer in signers],
         {role: signer.public_key for role, signer in online.items()},
         now=now,
     )
-    return _sign_and_save(root, None, signers, root_folder, now=now)
+    return _sign_and_save(root, None, signers, root_folder, now=now, rehearse=rehearse)
 
 
 def draft(
@@ -133,14 +141,19 @@ def renew(
 
 
 def renew_with(
-    ring: KeyRing, root_folder: Path, *, now: datetime, lifetime: timedelta = LIFETIME
+    ring: KeyRing,
+    root_folder: Path,
+    *,
+    now: datetime,
+    lifetime: timedelta = LIFETIME,
+    rehearse: Rehearse | None = None,
 ) -> SignedRoot:
     """The same, with the root keys of a ring wherever they are."""
     last = history(root_folder)[-1].root
     root = rootdraft.next_after(last, now + lifetime)
     known = [root.get_key(keyid) for keyid in root.roles[Root.type].keyids]
     signers = ring.signers(Root.type, known) if ring.sources(Root.type) else []
-    return _sign_and_save(root, last, signers, root_folder, now=now)
+    return _sign_and_save(root, last, signers, root_folder, now=now, rehearse=rehearse)
 
 
 def history(root_folder: Path) -> tuple[SignedRoot, ...]:
@@ -198,19 +211,25 @@ def read(data: bytes, previous: SignedRoot | None, name: str) -> SignedRoot:
     return SignedRoot(root, data)
 
 
-def accept(root_folder: Path, data: bytes, *, now: datetime) -> SignedRoot:
+def accept(
+    root_folder: Path, data: bytes, *, now: datetime, rehearse: Rehearse | None = None
+) -> SignedRoot:
     """Take a root into the history. Nothing else ever writes there.
 
     Args:
         root_folder: the history, empty or missing before the first root.
         data: the file, fully signed.
         now: the time; an expired root is refused.
+        rehearse: told what would be written, if nothing shall be.
 
     Raises:
         RootError: not the next version, expired, or not signed by enough keys; nothing was written.
     """
     before = history(root_folder) if any(_versions(root_folder)) else ()
     signed = check_next(data, before, now=now)
+    if rehearse is not None:
+        rehearse(f"Would write {root_folder / signed.name}")
+        return signed
     storage.make_folder(root_folder)
     storage.write(root_folder / signed.name, signed.data)
     return signed
@@ -241,7 +260,13 @@ def _versions(root_folder: Path) -> Iterable[int]:
 
 
 def _sign_and_save(
-    root: Root, last: Root | None, signers: Iterable[Signer], folder: Path, *, now: datetime
+    root: Root,
+    last: Root | None,
+    signers: Iterable[Signer],
+    folder: Path,
+    *,
+    now: datetime,
+    rehearse: Rehearse | None,
 ) -> SignedRoot:
     draft = RootDraft.of(root)
     for signer in signers:
@@ -251,7 +276,7 @@ def _sign_and_save(
             f"{missing} more root key(s) needed to sign version {root.version} of the root.",
             hint="Bring the offline keys root-*.pem to the folder of the keys, or use --keys.",
         )
-    return accept(folder, draft.data, now=now)
+    return accept(folder, draft.data, now=now, rehearse=rehearse)
 
 
 def sign(draft: RootDraft, signer: Signer) -> RootDraft:

@@ -35,8 +35,8 @@ def _root(group: Commands) -> None:
     when = _draft(group, "expire", "Set the expiry")
     when.add_argument("when", metavar="WHEN", help="'365 days' from now, or an RFC 3339 time")
     _signing(group)
-    _last(_draft(group, "show", "Show a root and who has signed it"))
-    _last(_draft(group, "diff", "Show what a root changes against the last one"))
+    _last(_reading(group, "show", "Show a root and who has signed it"))
+    _last(_reading(group, "diff", "Show what a root changes against the last one"))
     accept = group.add_bare("accept", "Take a fully signed root into a repository")
     accept.add_argument("dir", metavar="DIR", type=Path, help="folder of the repository")
     accept.add_argument("draft", metavar="DRAFT", type=Path, help="file of the root")
@@ -61,6 +61,7 @@ def _key(group: Commands) -> None:
         "--encrypt", action="store_true", help="with UPDOG_PASSPHRASE, or one that is asked for"
     )
     json_flag(new)
+    dry_run_flag(new)
     new.set_defaults(run=_step, step="new_key")
     public = group.add_bare("public", "Print the public half of a key as PEM")
     public.add_argument("key", metavar="KEY", help="PEM file or URI of the key")
@@ -69,6 +70,13 @@ def _key(group: Commands) -> None:
 
 
 def _draft(group: Commands, name: str, summary: str) -> Parser:
+    """A command that writes a draft."""
+    command = _reading(group, name, summary)
+    dry_run_flag(command)
+    return command
+
+
+def _reading(group: Commands, name: str, summary: str) -> Parser:
     command = group.add_bare(name, summary)
     command.add_argument("draft", metavar="DRAFT", type=Path, help="file of the root")
     json_flag(command)

@@ -11,6 +11,7 @@ from tuf.api.metadata import Root
 from repo_tools import storage
 from repo_tools.ceremony.rootdraft import RootDraft, parse
 from repo_tools.errors import AlreadyThere, RootError
+from repo_tools.keys import Rehearse
 from updog.errors import UsageError
 from updog.tufroot import self_signed_root
 
@@ -41,20 +42,23 @@ def read_draft(path: Path) -> RootDraft:
     return parse(read_bytes(path), str(path))
 
 
-def write_draft(path: Path, draft: RootDraft) -> None:
-    """Replace a draft in one step."""
-    storage.write(path, draft.data)
+def write_draft(path: Path, draft: RootDraft, rehearse: Rehearse | None = None) -> None:
+    """Replace a draft in one step, or only tell ``rehearse`` that it would be."""
+    if rehearse is None:
+        storage.write(path, draft.data)
+    else:
+        rehearse(f"Would write {path}")
 
 
-def write_new(path: Path, draft: RootDraft) -> None:
-    """Write the first state of a draft.
+def write_new(path: Path, draft: RootDraft, rehearse: Rehearse | None = None) -> None:
+    """Write the first state of a draft, or only tell ``rehearse`` that it would be.
 
     Raises:
         AlreadyThere: there is a file; it may hold signatures that people travelled for.
     """
     if path.exists():
         raise AlreadyThere(f"{path} exists and is not overwritten.", hint="Choose another name.")
-    write_draft(path, draft)
+    write_draft(path, draft, rehearse)
 
 
 def last_root(named: Path) -> LastRoot:

@@ -22,7 +22,7 @@ from repo_tools.ceremony.rootdraft import RootDraft
 from repo_tools.ceremony.standing import faults, remarks, standing
 from repo_tools.console import answer, answer_path, say
 from repo_tools.errors import KeyFileError, RootError
-from repo_tools.keys import KeyType
+from repo_tools.keys import KeyType, Rehearse
 from repo_tools.keysources import Source, open_signer, public_key
 from repo_tools.passphrases import Secrets
 from repo_tools.repository import Repository
@@ -37,7 +37,7 @@ _KEY_ID = re.compile(r"[0-9a-f]{4,64}")
 def init(arguments: argparse.Namespace, now: datetime) -> None:
     """Begin version 1."""
     draft = RootDraft.of(rootdraft.empty(_moment(arguments.expires, now)))
-    files.write_new(arguments.draft, draft)
+    files.write_new(arguments.draft, draft, _rehearse(arguments))
     say("Give it keys with: updog-repo root add-key DRAFT ROLE KEY")
     answer_path(arguments, arguments.draft)
 
@@ -46,7 +46,7 @@ def rotate(arguments: argparse.Namespace, now: datetime) -> None:
     """Begin the version after the last root."""
     last = files.last_root(arguments.last)
     following = rootdraft.next_after(last.root, _moment(arguments.expires, now))
-    files.write_new(arguments.draft, RootDraft.of(following))
+    files.write_new(arguments.draft, RootDraft.of(following), _rehearse(arguments))
     _tell_last(last)
     _tell(words.diff_lines(changes(last.root, following)))
     answer_path(arguments, arguments.draft)
@@ -93,9 +93,10 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
         _tell_last(before)
     _tell(words.diff_lines(changes(last, draft.root)))
     _tell(f"Note: {note}" for note in remarks(draft.root, now))
-    _confirm(words.signing_question(draft.root, arguments.key), yes=arguments.yes)
+    if not arguments.dry_run:
+        _confirm(words.signing_question(draft.root, arguments.key), yes=arguments.yes)
     signed = _with_signature(draft, last, Source.parse(arguments.key))
-    files.write_draft(arguments.draft, signed)
+    files.write_draft(arguments.draft, signed, _rehearse(arguments))
     say(words.missing_line(standing(signed, last)))
     answer_path(arguments, arguments.draft)
 
@@ -112,7 +113,7 @@ def merge(arguments: argparse.Namespace, _now: datetime) -> None:
             )
         for signature in copy.signatures:
             draft = draft.signed_by(signature)
-    files.write_draft(arguments.draft, draft)
+    files.write_draft(arguments.draft, draft, _rehearse(arguments))
     before = files.root_before(draft, arguments.draft, None)
     say(words.missing_line(standing(draft, before.root if before else None)))
     answer_path(arguments, arguments.draft)
@@ -147,36 +148,33 @@ def diff(arguments: argparse.Namespace, _now: datetime) -> None:
 def accept(arguments: argparse.Namespace, now: datetime) -> None:
     """Take a fully signed root into a repository."""
     data = files.read_bytes(arguments.draft)
-    if arguments.dry_run:
-        _rehearse(arguments.dir / "root", data, now)
-        return
-    taken = Repository.accept_root(arguments.dir, data, now=now)
-    roots = root.history(arguments.dir / "root")
+    rehearse = _rehearse(arguments)
+    taken = Repository.accept_root(arguments.dir, data, now=now, rehearse=rehearse)
+    if rehearse is None:
+        _tell_accepted(arguments.dir, taken)
+    answer_path(arguments, arguments.dir / "root" / taken.name)
+
+
+def _tell_accepted(folder: Path, taken: root.SignedRoot) -> None:
+    """What follows from a root that was taken."""
+    roots = root.history(folder / "root")
     found = changes(roots[-2].root, taken.root) if len(roots) > 1 else ()
     if not found:
         say("Devices trust the repository through this file; install it in their image.")
     elif any(each.kind is Kind.KEY_REMOVED and each.role in ONLINE_ROLES for each in found):
-        say("Online keys were taken away: put the new ones in place, then: updog-repo publish DIR")
+        say("Online keys were taken away: put the new ones in place, and the old ones that are")
+        say(f"not lost into {folder}/keys/retired, then: updog-repo publish {folder}")
     else:
-        say("Not published yet. Put it out with: updog-repo refresh DIR")
-    answer_path(arguments, arguments.dir / "root" / taken.name)
-
-
-def _rehearse(roots: Path, data: bytes, now: datetime) -> None:
-    """All that accepting a root checks.
-
-    Raises:
-        RootError: it could not be taken.
-    """
-    before = root.history(roots) if roots.is_dir() else ()
-    taken = root.check_next(data, before, now=now)
-    say(f"Would write {roots / taken.name}")
+        say(f"Not published yet. Put it out with: updog-repo refresh {folder}")
 
 
 def new_key(arguments: argparse.Namespace, _now: datetime) -> None:
     """Make a private key."""
-    passphrase = Secrets().new_passphrase(arguments.path.stem) if arguments.encrypt else None
     signer = keys.generate(KeyType(arguments.key_type))
+    if arguments.dry_run:
+        keys.save(arguments.path, signer, rehearse=say)
+        return
+    passphrase = Secrets().new_passphrase(arguments.path.stem) if arguments.encrypt else None
     storage.make_folder(arguments.path.parent, mode=0o700)
     keys.save(arguments.path, signer, passphrase=passphrase)
     say(f"Made {arguments.path}. Give others its public half: updog-repo key public FILE")
@@ -203,12 +201,17 @@ STEPS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
 }
 
 
+def _rehearse(arguments: argparse.Namespace) -> Rehearse | None:
+    """Told what would be written, if the command only tries."""
+    return say if arguments.dry_run else None
+
+
 def _edit(arguments: argparse.Namespace, change: Callable[[Root], Root]) -> None:
     """Change a draft, say what was changed, and let go of signatures over what it was."""
     path = arguments.draft
     draft = files.read_draft(path)
     after = change(draft.root)
-    files.write_draft(path, RootDraft.of(after))
+    files.write_draft(path, RootDraft.of(after), _rehearse(arguments))
     _tell(words.diff_lines(changes(draft.root, after)))
     if draft.signatures:
         say(f"{len(draft.signatures)} signature(s) were over the old draft and are gone.")
