@@ -85,6 +85,9 @@ def lay_out(layout: Layout, wheel: Path, source: Path, epoch: int) -> str:
     for name in sorted(path.name for path in source.glob("packaging/systemd/*.*")):
         _copy(source / "packaging/systemd" / name, layout.at(f"usr/lib/systemd/system/{name}"))
     _copy(HERE / "updog.toml", layout.at("etc/updog.toml"))
+    check = layout.at("etc/updog/check/required.d/10-settings")
+    _copy(source / "packaging/checks" / check.name, check)
+    check.chmod(0o755)
     for folder in FOLDERS:
         layout.root.joinpath(folder).mkdir(parents=True, exist_ok=True)
     _documents(layout, source, version, epoch)
