@@ -38,7 +38,9 @@ def write_control(root: Path, facts: Facts) -> None:
     sums = (f"{_md5(root / path)}  {path}\n" for path in files if not (root / path).is_symlink())
     folder.mkdir()
     folder.joinpath("md5sums").write_text("".join(sums))
-    folder.joinpath("conffiles").write_text("".join(f"/{path}\n" for path in files if path.startswith("etc/")))
+    folder.joinpath("conffiles").write_text(
+        "".join(f"/{path}\n" for path in files if path.startswith("etc/"))
+    )
     said = {
         "VERSION": facts.version,
         "ARCHITECTURE": facts.architecture,
