@@ -16,7 +16,9 @@ from typing import NamedTuple
 from partitions.bootflags import MAX_PRIORITY, MAX_TRIES, BootFlags
 from partitions.slot import Slot
 
-_NAME = re.compile(r"(?P<stem>.+)-(?P<rank>\d{1,2})(?:\+(?P<left>\d+)(?:-(?P<done>\d+))?)?\.conf")
+_NAME = re.compile(
+    r"(?P<stem>[^+]+)-(?P<rank>\d{1,2})(?:\+(?P<left>\d+)(?:-(?P<done>\d+))?)?\.conf"
+)
 _STEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 

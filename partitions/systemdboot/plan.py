@@ -3,8 +3,8 @@
 Each step is made durable before the next one. In which order, and why a power cut between any two
 leaves something whole to boot:
 
-1. Sets that lose rank come first, so that no two sets ever claim the same one for longer than a
-   step, and the set that wins is raised last.
+1. Of the sets that go on being started, those that lose rank come first: the one that wins is
+   raised last, and no two sets claim the same rank. A set that is taken out comes after them.
 2. For each set the new entry is put before the old one is dropped. In between it has two, and both
    start the same, whole set.
 3. A set that is to have no entry at all just loses those it has.
@@ -39,7 +39,7 @@ def plan(present: Collection[EntryName], wanted: Mapping[str, BootFlags]) -> tup
         wanted: the boot bits of each set, by the stem of its entries.
     """
     steps: list[Step] = []
-    for stem in sorted(wanted, key=lambda stem: _raised(present, stem, wanted[stem])):
+    for stem in sorted(wanted, key=lambda stem: _turn(present, stem, wanted[stem])):
         steps += _of_one(present, stem, wanted[stem])
     return tuple(steps)
 
@@ -68,6 +68,6 @@ def _of_one(present: Collection[EntryName], stem: str, flags: BootFlags) -> Iter
             yield Step(put=False, name=other)
 
 
-def _raised(present: Collection[EntryName], stem: str, flags: BootFlags) -> int:
+def _turn(present: Collection[EntryName], stem: str, flags: BootFlags) -> tuple[bool, int]:
     before = counted_best(present, stem)
-    return flags.priority - (0 if before is None else before.rank)
+    return flags.priority == 0, flags.priority - (0 if before is None else before.rank)
