@@ -9,6 +9,7 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from updog.health import record
 from updog.health.record import Bad
 
 EDITION = ("--variant", "edge", "--arch", "x86_64")
-MAINS = {
+MAINS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "updog": updog_cli.main,
     "signpost": signpost.main,
     "updog-repo": repo_cli.main,
