@@ -98,20 +98,20 @@ class Aws:
 
     def fault(self, operation: str, **words: Any) -> None:
         """Let a test break an operation."""
-        self.faults.get(operation, lambda _words: None)(words)
+        if operation in self.faults:
+            self.faults[operation](words)
 
     def settle(self) -> None:
         """Let the tasks stop whose time has come."""
         for task, at in list(self._stops.items()):
-            if self.now() >= at:
+            if self.now() >= at and task.container_instance_arn not in self.stuck:
                 task.last_status = "STOPPED"
                 del self._stops[task]
 
     def leave(self, task: Any) -> None:
         """Tell a task to stop."""
         task.desired_status = "STOPPED"
-        if task.container_instance_arn not in self.stuck:
-            self._stops[task] = self.now() + self.stops_after
+        self._stops[task] = self.now() + self.stops_after
 
 
 @contextmanager
@@ -249,7 +249,7 @@ def _patch_commands(patch: pytest.MonkeyPatch, cloud: Aws) -> None:
             raise SSMException("ValidationException", "InstanceIds is too long.")
         if not set(names) <= set(cloud.machines):
             raise SSMException("InvalidInstanceId", "Instances not in a valid state for account")
-        command = sending(self, **words)
+        command: Any = sending(self, **words)
         steps = document.get_default_version().content_json["mainSteps"]
         command.lines = [line for step in steps for line in step["inputs"]["runCommand"]]
         for each in command.invocations:

@@ -17,7 +17,7 @@ from typing import Any
 
 import boto3
 import yaml
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ecs.models import ecs_backends
 from types_boto3_ecs import ECSClient
 

@@ -213,8 +213,12 @@ def test_ready_is_restarted_without_writing(world: EcsWorld) -> None:
 
 def test_an_update_that_is_withdrawn_in_the_meantime_is_no_failure(world: EcsWorld) -> None:
     machine = world.one()
-    withdraw = lambda: machine.__setitem__("offer", "")  # noqa: E731
-    world.hooks.append(lambda: withdraw() if machine.status == "DRAINING" else None)
+
+    def withdraw() -> None:
+        if machine.status == "DRAINING":
+            machine["offer"] = ""
+
+    world.hooks.append(withdraw)
     summary = world.update()
     assert result_of(summary, machine).outcome is Outcome.SKIPPED
     assert summary.exit_code == 0
@@ -247,9 +251,12 @@ def test_a_failure_is_told_and_the_instance_given_back(
 
 def test_a_newer_update_on_offer_does_not_hide_a_fallback(world: EcsWorld) -> None:
     machine = world.one(mood="falls-back")
-    world.hooks.append(
-        lambda: machine.__setitem__("offer", "1.2.0") if "reboot" in machine.commands else None
-    )
+
+    def publish() -> None:
+        if "reboot" in machine.commands:
+            machine["offer"] = "1.2.0"
+
+    world.hooks.append(publish)
     assert outcomes(world.update()) == [Outcome.FAILED]
 
 

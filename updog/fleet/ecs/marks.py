@@ -21,7 +21,7 @@ CLAIM = "updog.update"
 FAILED = "updog.failed"
 HOLD = "updog.hold"
 MAX_VALUE = 128
-_TIME = "%Y%m%dT%H%M%SZ"
+_TIME = "%Y%m%dT%H%M%S.%f"
 _NONE = "-"
 
 
@@ -119,7 +119,8 @@ def next_failure(last: Failure | None, version: str, now: datetime) -> Failure:
 
 
 def _told(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime(_TIME)
+    # To the millisecond: of two claims the older one goes first.
+    return moment.astimezone(UTC).strftime(_TIME)[:-3]
 
 
 def _time(text: str) -> datetime:
