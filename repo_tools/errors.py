@@ -14,6 +14,7 @@
      │    └── PublisherBusy      75   another updog-repo works on the same repository
      └── ConfigError
           └── KeyFileError       78   a private key is missing, unreadable or unknown to the root
+               └── UnknownKey    78   it is there, and belongs to none of the keys asked for
 
 Exit codes are those of docs/cli.md; the tree of the client decides, so that both tools agree.
 """
@@ -57,6 +58,10 @@ class PublisherBusy(BusyError):
 
 class KeyFileError(ConfigError):
     """A private key that is needed cannot be used."""
+
+
+class UnknownKey(KeyFileError):
+    """A key that was found is not one of those that are asked for."""
 
 
 class ExitWith(Exception):

@@ -5,7 +5,12 @@
     snapshot = ["envvar:SNAPSHOT_KEY"]
     timestamp = ["keys/timestamp.pem"]
 
+    [retired]
+    timestamp = ["awskms:alias/updog-timestamp-old"]
+
 A role that is not listed has ``ROLE.pem`` and every ``ROLE-*.pem`` in the folder of the keys.
+Retired are online keys that a new root takes away, until that root is published: they sign once
+more. Those in files are found in the folder ``retired`` within that of the keys, too.
 """
 
 from __future__ import annotations
@@ -15,11 +20,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import TOP_LEVEL_ROLE_NAMES, Root
 
-from repo_tools.errors import KeyFileError
+from repo_tools.errors import KeyFileError, UnknownKey
 from repo_tools.keysources import FILE, Source, open_signer
 from repo_tools.passphrases import Secrets
 from repo_tools.signing import ONLINE_ROLES, Signers
@@ -27,7 +33,10 @@ from updog.errors import ConfigError
 
 CONFIG = "keys.toml"
 RETIRED = "retired"
-"""Folder within that of the keys: online keys that a new root took away, until it is published."""
+"""The folder of retired keys within that of the keys, and the table of them in ``keys.toml``."""
+
+Listed: TypeAlias = Mapping[str, tuple[Source, ...]]
+"""Where the keys of each role are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,13 @@ class KeyRing:
     Attributes:
         folder: of the PEM files.
         listed: sources by role, where ``keys.toml`` names them.
+        retired: the same of retired keys.
         secrets: unlock them.
     """
 
     folder: Path
-    listed: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
+    listed: Listed = field(default_factory=dict)
+    retired: Listed = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
 
     @classmethod
@@ -52,7 +63,7 @@ class KeyRing:
             ConfigError: ``keys.toml`` says something that it cannot.
         """
         path = folder / CONFIG
-        return cls(keys, read_config(path) if path.exists() else {})
+        return cls(keys, *(read_config(path) if path.exists() else ()))
 
     def sources(self, role: str) -> tuple[Source, ...]:
         """Where the keys of a role are; empty when none is at hand."""
@@ -108,17 +119,21 @@ class KeyRing:
         return Signers(earlier, by_role) if enough else None
 
     def signers_before(self, role: str, known: Iterable[Key]) -> list[Signer]:
-        """Those of an earlier root's keys that are at hand still, among the retired ones too."""
-        retired = KeyRing(self.folder / RETIRED, secrets=self.secrets)
+        """Those of an earlier root's keys that are at hand still, among the retired ones too.
+
+        Raises:
+            KeyFileError: a key that is named, or lies there, cannot be used.
+        """
+        in_files = KeyRing(self.folder / RETIRED).sources(role)
         known, found = tuple(known), []
-        for source in (*self.sources(role), *retired.sources(role)):
-            with suppress(KeyFileError):  # a key of another root
+        for source in (*self.sources(role), *self.retired.get(role, ()), *in_files):
+            with suppress(UnknownKey):  # a key of another root
                 found.append(open_signer(source, known, self.secrets))
         return found
 
 
-def read_config(path: Path) -> dict[str, tuple[Source, ...]]:
-    """Read ``keys.toml``.
+def read_config(path: Path) -> tuple[Listed, Listed]:
+    """Read ``keys.toml``: the keys that are in use, and the retired ones.
 
     Raises:
         ConfigError: not TOML, not a role, not a list of texts, or a kind of key that is not known.
@@ -127,7 +142,14 @@ def read_config(path: Path) -> dict[str, tuple[Source, ...]]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from error
-    return {role: _sources(path, role, value) for role, value in document.items()}
+    retired = document.pop(RETIRED, {})
+    if not isinstance(retired, dict):
+        raise ConfigError(f"{path}: {RETIRED} has to be a table: [{RETIRED}], ROLE = [KEY, ...].")
+    return _listed(path, document), _listed(path, retired)
+
+
+def _listed(path: Path, table: Mapping[str, object]) -> Listed:
+    return {role: _sources(path, role, value) for role, value in table.items()}
 
 
 def _sources(path: Path, role: str, value: object) -> tuple[Source, ...]:

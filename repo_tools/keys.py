@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
 from repo_tools import storage
-from repo_tools.errors import AlreadyThere, KeyFileError
+from repo_tools.errors import AlreadyThere, KeyFileError, UnknownKey
 from updog.tufkeys import key_material
 
 RSA_BITS = 3072
@@ -145,13 +145,13 @@ def match(public: Key, known: Iterable[Key], where: str) -> SSlibKey:
     """The one of ``known`` that is the same key, whatever its id.
 
     Raises:
-        KeyFileError: none is.
+        UnknownKey: none is.
     """
     material = key_material(public)
     for key in known:
         if material is not None and key_material(key) == material:
             return cast("SSlibKey", key)
-    raise KeyFileError(
+    raise UnknownKey(
         f"The key in {where} is not one that the current root allows here.",
         hint="Use the key made together with this root, or rotate the root.",
     )

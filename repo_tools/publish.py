@@ -5,7 +5,7 @@ The order itself stands in `repo_tools.publishrun`; where the files go, in `repo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from repo_tools.draft import Edition
 from repo_tools.errors import PublishedError, RootError, StrandedError
 from repo_tools.publishing.leftbehind import left_behind
 from repo_tools.publishrun import Release, Report, Run, Signed, folder_of
-from repo_tools.released import TIMESTAMP
+from repo_tools.released import TIMESTAMP, Released
 from repo_tools.repository import Repository
 from repo_tools.stores.opening import open_store
 from repo_tools.stores.place import Lifetimes, read_place
@@ -63,13 +63,26 @@ def publish(
     with running(repository, now, lifetimes, report, store) as run:
         chosen = tuple(editions) if editions is not None else repository.select()
         signed = [run.sign(edition, run.planned(edition)) for edition in chosen]
-        _check_stranded(run, chosen, allowed=allow_stranding)
+        seen = {edition: run.seen(edition) for edition in chosen}
+        _check_stranded(run, seen, allowed=allow_stranding)
+        for one in signed:
+            _tell_unchanged(run, one, seen[one.release.edition])
         return run.put_out(signed)
 
 
-def _check_stranded(run: Run, editions: Iterable[Edition], *, allowed: bool) -> None:
+def _tell_unchanged(run: Run, signed: Signed, before: Released | None) -> None:
+    """Somebody who publishes means to change something, as a rule."""
+    targets = {item.target.path: item.target for item in signed.items}
+    if before and targets == before.targets.targets and not signed.handover.roots:
+        run.report(
+            f"Note: {signed.release.edition}: the draft says what metadata version"
+            f" {before.targets.version} said, so nothing is new but the expiry."
+        )
+
+
+def _check_stranded(run: Run, seen: Mapping[Edition, Released | None], *, allowed: bool) -> None:
     """Hosts of releases that a draft no longer knows are in the field all the same."""
-    stranded = [line for edition in editions for line in _stranded(run, edition)]
+    stranded = [line for edition, found in seen.items() for line in _stranded(run, edition, found)]
     if allowed:
         for line in stranded:
             run.report(f"Warning: {line}.")
@@ -82,8 +95,8 @@ def _check_stranded(run: Run, editions: Iterable[Edition], *, allowed: bool) -> 
         )
 
 
-def _stranded(run: Run, edition: Edition) -> Iterator[str]:
-    published = run.published_manifest(edition)
+def _stranded(run: Run, edition: Edition, found: Released | None) -> Iterator[str]:
+    published = run.manifest_in(found)
     if published is None and TIMESTAMP in run.store.sizes(folder_of(edition)):
         run.report(f"Warning: the published manifest of {edition} cannot be read to compare it.")
     return left_behind(published or Manifest(), run.repository.draft(edition).manifest())

@@ -29,8 +29,10 @@ from repo_tools import plan as planning
 from repo_tools import released, signing
 from repo_tools.draft import MANIFEST, Edition
 from repo_tools.errors import PublishedError
+from repo_tools.ownwork import OwnWork
 from repo_tools.plan import Item
 from repo_tools.publishing.handover import Handover, handover
+from repo_tools.publishing.vouching import Vouching
 from repo_tools.released import TIMESTAMP, Released
 from repo_tools.repository import Repository
 from repo_tools.root import SignedRoot
@@ -116,8 +118,22 @@ class Run:
         return plan.items
 
     def released(self, edition: Edition) -> Released:
-        """What clients of an edition are led to."""
-        return released.released(self.store.read, folder_of(edition), self.signers.root)
+        """What clients of an edition are led to, if it may be signed again.
+
+        Raises:
+            PublishedError: see `Vouching.ours`.
+        """
+        return self._vouching().ours(folder_of(edition), self._own_work(edition))
+
+    def seen(self, edition: Edition) -> Released | None:
+        """What clients of an edition are led to, whichever root vouches for it; None: nothing."""
+        return self._vouching().any(folder_of(edition))
+
+    def _vouching(self) -> Vouching:
+        return Vouching(self.store.read, self.roots)
+
+    def _own_work(self, edition: Edition) -> OwnWork:
+        return OwnWork(self.repository.draft(edition).folder)
 
     def published(self, edition: Edition) -> tuple[Item, ...]:
         """What an edition has published already, every file of it still being there."""
@@ -132,21 +148,14 @@ class Run:
                 )
         return items
 
-    def published_manifest(self, edition: Edition) -> Manifest | None:
-        """The manifest that clients see; None if there is none that we have signed.
-
-        Until a change of online keys is published, only a root before the newest vouches for it.
-        """
-        for vouching in reversed(self.roots):
-            try:
-                found = released.released(self.store.read, folder_of(edition), vouching.root)
-                listed = found.targets.targets.get(MANIFEST)
-                data = listed and self.store.read(f"{TARGETS}/{planning.published_name(listed)}")
-                return manifest_format.parse(data) if data else None
-            except (PublishedError, ManifestError):
-                # Told by those who need it; a publish from the draft is the remedy.
-                continue
-        return None
+    def manifest_in(self, found: Released | None) -> Manifest | None:
+        """The manifest among what clients are led to; None if there is none that can be read."""
+        listed = found.targets.targets.get(MANIFEST) if found else None
+        data = listed and self.store.read(f"{TARGETS}/{planning.published_name(listed)}")
+        try:
+            return manifest_format.parse(data) if data else None
+        except ManifestError:
+            return None
 
     def was_published(self, edition: Edition) -> bool:
         """Whether there is, or ought to be, something that clients of an edition are led to."""
@@ -199,6 +208,9 @@ class Run:
         self.store.prepare(folder)
         # Noted before the first file carries it: whatever happens, the number is never used again.
         self.repository.draft(edition).note_version(version)
+        own = None if self.repository.rehearse else self._own_work(edition)
+        if own:
+            own.begin(version, signed.targets)
         self._put(f"{folder}/{version}.targets.json", signed.targets)
         self._put(f"{folder}/{version}.snapshot.json", signed.snapshot)
         change = signed.handover
@@ -208,6 +220,8 @@ class Run:
         self._put(f"{folder}/{TIMESTAMP}", signed.timestamp, new=False)
         if change.roots_last:
             self._put_roots(folder, change.roots)
+        if own:
+            own.complete(version)
 
     def _put_roots(self, folder: str, roots: Sequence[SignedRoot]) -> None:
         for one in roots:

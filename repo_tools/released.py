@@ -22,11 +22,16 @@ T = TypeVar("T", Timestamp, Snapshot, Targets)
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The metadata that clients are led to, each verified by the one before."""
+    """The metadata that clients are led to, each verified by the one before.
+
+    Attributes:
+        digest: SHA-256 of the bytes of ``targets.json``, hexadecimal.
+    """
 
     timestamp: Timestamp
     snapshot: Snapshot
     targets: Targets
+    digest: str
 
     def expires(self) -> datetime:
         """The moment from which clients refuse it: the earliest of the three expiries."""
@@ -61,17 +66,20 @@ def released(read: Read, folder: str, root: Root) -> Released:
     Raises:
         PublishedError: a file is missing or damaged, or not signed by the keys of ``root``.
     """
-    timestamp = _signed(read, f"{folder}/{TIMESTAMP}", Timestamp, root, None)
+    timestamp, _ = _signed(read, f"{folder}/{TIMESTAMP}", Timestamp, root, None)
     meta = timestamp.snapshot_meta
     name = f"{folder}/{meta.version}.snapshot.json"
-    snapshot = _signed(read, name, Snapshot, root, meta.hashes)
+    snapshot, _ = _signed(read, name, Snapshot, root, meta.hashes)
     meta = snapshot.meta["targets.json"]
     name = f"{folder}/{meta.version}.targets.json"
-    return Released(timestamp, snapshot, _signed(read, name, Targets, root, meta.hashes))
+    targets, digest = _signed(read, name, Targets, root, meta.hashes)
+    return Released(timestamp, snapshot, targets, digest)
 
 
-def _signed(read: Read, name: str, kind: type[T], root: Root, hashes: dict[str, str] | None) -> T:
-    """The metadata of one role."""
+def _signed(
+    read: Read, name: str, kind: type[T], root: Root, hashes: dict[str, str] | None
+) -> tuple[T, str]:
+    """The metadata of one role, and the SHA-256 of its bytes."""
     data = read(name)
     if data is None:
         raise PublishedError(f"{name} cannot be used: it is not there.", hint=_HINT)
@@ -86,10 +94,11 @@ def _signed(read: Read, name: str, kind: type[T], root: Root, hashes: dict[str, 
         raise PublishedError(
             f"{name} is not signed by the {kind.type} key(s) of the root.", hint=_HINT
         )
-    if hashes is not None and hashes.get("sha256") != sha256(data).hexdigest():
+    digest = sha256(data).hexdigest()
+    if hashes is not None and hashes.get("sha256") != digest:
         raise PublishedError(f"{name} is not the file that was published.", hint=_HINT)
     signed: T = metadata.signed
-    return signed
+    return signed, digest
 
 
 _HINT = "Publish again from the draft: updog-repo publish DIR"

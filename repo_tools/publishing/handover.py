@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from tuf.api.metadata import Root
 
-from repo_tools.keyring import RETIRED
+from repo_tools.keyring import CONFIG, RETIRED
 from repo_tools.repository import Repository
 from repo_tools.root import SignedRoot
 from repo_tools.signing import ONLINE_ROLES, Signers
@@ -63,8 +63,8 @@ def handover(
             signers,
             waiting,
             warning=f"online keys that {earlier[0].name} knows are not at hand in"
-            f" {repository.keys / RETIRED}, so devices refuse the repository while"
-            f" {waiting[0].name} is there and the new timestamp.json is not",
+            f" {repository.keys / RETIRED} or under [{RETIRED}] in {CONFIG}, so devices refuse the"
+            f" repository while {waiting[0].name} is there and the new timestamp.json is not",
         )
     return Handover(replace(signers, before=tuple(before)), waiting, roots_last=True)
 

@@ -163,6 +163,31 @@ def test_keys_in_aws_kms_sign_roots_and_publish(ceremony: Ceremony, spec: str) -
 
 
 @pytest.mark.usefixtures("kms")
+def test_retired_key_in_aws_kms_signs_once_more(ceremony: Ceremony) -> None:
+    old, new = kms_key("ECC_NIST_P256"), kms_key("ECC_NIST_P256")
+    root_key = kms_key("ECC_NIST_P256")
+    begun_with(ceremony, root_key, online={**online_keys(ceremony), "timestamp": old})
+    config = ceremony.repository / "keys.toml"
+    config.write_text(f'timestamp = ["{old}"]\n')
+    published(ceremony)
+    ceremony.rotate()
+    ceremony.root("remove-key", "timestamp", old)
+    ceremony.root("add-key", "timestamp", new)
+    ceremony.root("sign", "--key", root_key, "--yes", *ceremony.last())
+    ceremony.accept()
+    config.write_text(f'timestamp = ["{new}"]\n[retired]\ntimestamp = ["{old}"]\n')
+    ceremony.do("refresh", ceremony.repository)
+    folder = ceremony.repository / "published/edge/x86_64"
+    shipped = (folder / "1.root.json").read_bytes()
+    for roots in ([], ["2.root.json"]):
+        client = TrustedMetadata(shipped, SystemClock().now())
+        for name in roots:
+            client.add_root((folder / name).read_bytes())
+        client.end_roots()
+        client.add_timestamp((folder / "timestamp.json").read_bytes())
+
+
+@pytest.mark.usefixtures("kms")
 def test_a_kind_of_key_that_some_clients_cannot_check_is_refused(
     ceremony: Ceremony, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -161,6 +161,8 @@ def test_roles_that_the_configuration_does_not_name_have_their_files(tmp_path: P
         ("targets = []", "list of keys"),
         ("targets = [1]", "list of keys"),
         ('targets = ["ftp:a"]', "no kind of key"),
+        ('retired = ["a.pem"]', "has to be a table"),
+        ('[retired]\nmirrors = ["a.pem"]', "no role"),
     ],
 )
 def test_a_wrong_configuration_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -498,3 +498,13 @@ def test_damaged_version_note_is_told(repository: Repository) -> None:
     (repository.draft(EDITION).folder / "last-version").write_text("many")
     with pytest.raises(DraftError, match="does not hold a number"):
         publish(repository, now=LATER)
+
+
+def test_publish_says_that_nothing_is_new(repository: Repository) -> None:
+    said: list[str] = []
+    publish(repository, now=LATER, report=said.append)
+    assert "Note: edge x86_64: the draft says what metadata version 1 said" in "\n".join(said)
+    allow_step(repository, "0.9.0", "1.0.0")
+    said.clear()
+    publish(repository, now=LATER, report=said.append)
+    assert "nothing is new" not in "\n".join(said)
