@@ -23,6 +23,8 @@ from partitions.slot import Slot
 from partitions.sysfs import Located, device_of, from_disk, locate
 
 Labeller: TypeAlias = Callable[[BootStatus], Labels]
+Keeper: TypeAlias = Callable[[Located], GptBootControl]
+"""From a disk to its boot bits, wherever these are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,21 @@ def unlabelled(_status: BootStatus) -> Labels:
     return Labels()
 
 
-def main(argv: Sequence[str] | None = None, labels: Labeller = unlabelled) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    labels: Labeller = unlabelled,
+    keeper: Keeper = GptBootControl,
+) -> int:
     """Run one command and return its exit status.
 
     Args:
         argv: the words after the program name; None: those of the process.
         labels: tells ``status`` which versions the sets hold, where that is known.
+        keeper: knows where the boot bits of a disk are kept.
     """
     options = _parse(argv, labels)
     try:
-        options.verb.run(GptBootControl(_located(options)), options)
+        options.verb.run(keeper(_located(options)), options)
         sys.stdout.flush()  # here, where a closed pipe is dealt with, and not at the very end
     except BrokenPipeError:
         # Whoever read our output is gone; Python must not complain about that once more at exit.

@@ -18,7 +18,7 @@ from updog import config_agent, config_health, config_service
 from updog import config_values as values
 from updog.config_fragment import Fragment, Key
 from updog.errors import ConfigError, PermissionDenied
-from updog.settings import Boot, Download, Mode, Paths, Settings
+from updog.settings import Backend, Boot, Download, Mode, Paths, Settings
 from waves.seed import MAX_SEED
 
 DEFAULT_PATH = Path("/etc/updog.toml")
@@ -51,6 +51,9 @@ DISK: Key[Path | None] = Key("boot.disk", values.path)
 ACTIVE: Key[Slot | None] = Key("boot.active", values.slot)
 TRIES = Key("boot.tries", values.whole(1, MAX_TRIES))
 REBOOT_COMMAND = Key("boot.reboot_command", values.command)
+BACKEND = Key("boot.backend", values.one_of(*Backend))
+ESP = Key("boot.esp", values.path)
+ENTRIES = Key("boot.entries", values.entries)
 TIMEOUT_CONNECT = Key("download.timeout_connect", values.seconds(MAX_SECONDS))
 TIMEOUT_STALL = Key("download.timeout_stall", values.seconds(MAX_SECONDS))
 RETRIES = Key("download.retries", values.whole(0, MAX_RETRIES))
@@ -178,6 +181,9 @@ def _boot(merged: Fragment) -> Boot:
         active=get(ACTIVE, default.active),
         tries=get(TRIES, default.tries),
         reboot_command=get(REBOOT_COMMAND, default.reboot_command),
+        backend=Backend(get(BACKEND, default.backend.value)),
+        esp=get(ESP, default.esp),
+        entries=get(ENTRIES, default.entries),
     )
 
 

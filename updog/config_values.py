@@ -35,6 +35,8 @@ RESERVED_HEADERS = frozenset(
         "transfer-encoding",
     ]
 )
+# FAT does not tell large letters from small ones, and '+' begins a counter.
+_STEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 
 
@@ -62,6 +64,16 @@ def one_of(*allowed: str) -> Callable[[object], str]:
         return said
 
     return read
+
+
+def entries(value: object) -> tuple[str, str]:
+    """The beginnings of the entries' names, for set A and set B."""
+    said = words(value)
+    if len(said) != len(Slot) or len(set(said)) != len(said) or not all(map(_STEM.fullmatch, said)):
+        raise ValueError(
+            "must be two different names, of small letters, digits, '.', '_' and '-', at most 40"
+        )
+    return said[0], said[1]
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:

@@ -102,6 +102,15 @@ class Service(NamedTuple):
     act_groups: tuple[str, ...] = ()
 
 
+class Backend(StrEnum):
+    """What starts the machine, and so where the boot bits are kept."""
+
+    GPTPRIO = "gptprio"
+    """GRUB with gptprio, or the boot stage: in the partition table (formats 9.2)."""
+    SYSTEMD_BOOT = "systemd-boot"
+    """In the names of boot loader entries (docs/systemd-boot.md)."""
+
+
 class Boot(NamedTuple):
     """Which disk to work on, and how (formats 9.3, D10, D16).
 
@@ -110,12 +119,18 @@ class Boot(NamedTuple):
         active: the set that runs; None asks the running system or the disk.
         tries: boots a new set gets before the bootloader falls back, 1..15.
         reboot_command: program and arguments that ``--reboot`` runs.
+        backend: what starts the machine.
+        esp: where systemd-boot's EFI system partition is mounted.
+        entries: beginnings of the names of its entries, for set A and set B.
     """
 
     disk: Path | None = None
     active: Slot | None = None
     tries: int = 1
     reboot_command: tuple[str, ...] = ("systemctl", "reboot")
+    backend: Backend = Backend.GPTPRIO
+    esp: Path = Path("/efi")
+    entries: tuple[str, str] = ("updog-a", "updog-b")
 
 
 class Mirror(NamedTuple):

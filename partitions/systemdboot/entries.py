@@ -19,7 +19,6 @@ from partitions.slot import Slot
 _NAME = re.compile(
     r"(?P<stem>[^+]+)-(?P<rank>\d{1,2})(?:\+(?P<left>\d+)(?:-(?P<done>\d+))?)?\.conf"
 )
-_STEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 class EntryName(NamedTuple):
@@ -67,11 +66,6 @@ def parse(file: str, stems: Iterable[str]) -> EntryName | None:
         return None
     left = None if found["left"] is None else int(found["left"])
     return EntryName(found["stem"], int(found["rank"]), left, int(found["done"] or 0))
-
-
-def is_stem(text: str) -> bool:
-    """Whether names can be made of it: small letters, digits, ``.``, ``_``, ``-``; at most 40."""
-    return _STEM.fullmatch(text) is not None
 
 
 def in_order(names: Iterable[EntryName]) -> list[EntryName]:

@@ -582,7 +582,7 @@ def test_a_closed_pipe_is_said_in_one_line(disk: Disk, verb: str) -> None:
 )
 def test_no_fault_ends_in_a_traceback(disk: Disk, fault: str, said: str) -> None:
     labels = f"def fails(_status):\n    raise {fault}\n"
-    call = "signpost.main.__defaults__ = (None, fails)"
+    call = "signpost.main.__defaults__ = (None, fails, signpost.GptBootControl)"
     status, err = ended(labels + call, disk, "status")
     assert (status, err.splitlines()) == (1, [err.strip()])
     assert err.startswith(f"signpost: {said}")

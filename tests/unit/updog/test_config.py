@@ -9,7 +9,7 @@ from partitions.layout import Slot
 from updog import config
 from updog.config import KEYS, load
 from updog.errors import ConfigError
-from updog.settings import Boot, Download, Mirror, Paths, Settings
+from updog.settings import Backend, Boot, Download, Mirror, Paths, Settings
 from updog.version import Version
 
 URLS = 'metadata_base_url = "https://host/m/"\ntargets_base_url = "https://host/t/"\n'
@@ -36,6 +36,9 @@ disk = "/images/disk.img"
 active = "B"
 tries = 15
 reboot_command = ["/bin/true", "now"]
+backend = "systemd-boot"
+esp = "/boot"
+entries = ["os-a", "os-b"]
 [download]
 timeout_connect = 1
 timeout_stall = 2.5
@@ -75,7 +78,15 @@ def test_every_key_reaches_the_settings(tmp_path: Path) -> None:
         https_proxy="http://proxy:3128",
         no_proxy=("localhost", ".internal"),
         paths=Paths(*(Path(f"/{name}") for name in "slromc")),
-        boot=Boot(Path("/images/disk.img"), Slot.B, 15, ("/bin/true", "now")),
+        boot=Boot(
+            Path("/images/disk.img"),
+            Slot.B,
+            15,
+            ("/bin/true", "now"),
+            Backend.SYSTEMD_BOOT,
+            Path("/boot"),
+            ("os-a", "os-b"),
+        ),
         download=Download(
             timeout_connect=1.0,
             timeout_stall=2.5,
@@ -176,6 +187,11 @@ def test_an_unknown_key_is_refused_with_its_file(tmp_path: Path, name: str) -> N
         ("[boot]\ndisk='/d'\nactive = 'C'", 'active: must be "A" or "B"'),
         ("[boot]\nactive = 'A'", r"boot\.active needs boot\.disk"),
         ("[boot]\nreboot_command = []", "must name a program"),
+        ("[boot]\nbackend = 'lilo'", "backend: must be one of gptprio, systemd-boot"),
+        ("[boot]\nentries = ['a']", "entries: must be two different names"),
+        ("[boot]\nentries = ['a', 'a']", "entries: must be two different names"),
+        ("[boot]\nentries = ['a', 'b+1']", "entries: must be two different names"),
+        ("[boot]\nentries = ['a', 'B']", "entries: must be two different names"),
         ("[download]\ntimeout_stall = 0", "must be above 0"),
         ("[download]\ntimeout_stall = nan", "must be above 0"),
         ("[download]\ntimeout_stall = '1'", "must be a number of seconds, not a string"),

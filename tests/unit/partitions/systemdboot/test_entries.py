@@ -9,7 +9,6 @@ from partitions.systemdboot.entries import (
     after_start,
     counted_best,
     in_order,
-    is_stem,
     parse,
     started_first,
     text,
@@ -47,16 +46,6 @@ def test_other_names_are_not_ours(file: str) -> None:
 
 def test_more_tries_than_boot_bits_can_hold_count_as_the_most() -> None:
     assert EntryName("os-a", 1, 99).flags.tries_left == 15
-
-
-@pytest.mark.parametrize("stem", ["updog-a", "b", "edge.gw_1"])
-def test_stems_that_will_do(stem: str) -> None:
-    assert is_stem(stem)
-
-
-@pytest.mark.parametrize("stem", ["", "A", "-a", "a+1", "a/b", "a" * 41, "ä"])
-def test_stems_that_will_not(stem: str) -> None:
-    assert not is_stem(stem)
 
 
 def test_the_highest_rank_is_started_and_spent_entries_go_last() -> None:
