@@ -72,6 +72,7 @@ class Controller:
         health_pods: the label selector of pods that must be Ready on a node; empty for none.
         interval: seconds between two steps.
         port: where metrics are served; 0 for nowhere.
+        lease: seconds that a lease lasts; 0 needs none.
         said: the rules as they were said.
     """
 
@@ -83,6 +84,7 @@ class Controller:
     health_pods: str = ""
     interval: float = 2.0
     port: int = 8080
+    lease: float = 15.0
     said: tuple[tuple[str, str], ...] = ()
 
 
@@ -99,6 +101,7 @@ class Agent:
         stage_limit: seconds that writing an update may take.
         reboot_limit: seconds after which a restart that was asked for did not happen.
         monitor_limit: seconds until the health command must have succeeded.
+        pace: least seconds between two commands to the update API, after the first few.
         health: the command that says whether the node is well, with its arguments; empty for none.
     """
 
@@ -110,6 +113,7 @@ class Agent:
     stage_limit: float = 3000.0
     reboot_limit: float = 900.0
     monitor_limit: float = 600.0
+    pace: float = 10.0
     health: tuple[str, ...] = ()
 
 
@@ -129,6 +133,7 @@ def controller(environment: Environment) -> Controller:
         health_pods=read.value("HEALTH_POD_SELECTOR", "", selector),
         interval=read.seconds("SCHEDULER_INTERVAL_IN_SEC", 2.0),
         port=read.value("METRICS_PORT", "8080", _port),
+        lease=read.seconds("LEASE_IN_SEC", 15.0),
         said=tuple((name, environment[name]) for name in RULE_NAMES if environment.get(name)),
     )
 
@@ -154,6 +159,7 @@ def agent(environment: Environment) -> Agent:
         stage_limit=read.seconds("AGENT_STAGE_LIMIT_IN_SEC", 3000.0),
         reboot_limit=read.seconds("AGENT_REBOOT_LIMIT_IN_SEC", 900.0),
         monitor_limit=read.seconds("AGENT_MONITOR_LIMIT_IN_SEC", 600.0),
+        pace=read.seconds("UPDATE_API_PACE_IN_SEC", 10.0),
         health=read.value("HEALTH_COMMAND", "", lambda text: tuple(split(text))),
     )
 
