@@ -42,7 +42,8 @@ from partitions.layout import Layout, PartitionSet, Slot, numbers_of
 CHOSEN_PRIORITY = 2
 FALLBACK_PRIORITY = 1
 
-_CONFIRM = "confirm it with 'signpost mark-successful-boot'"
+# The names of commands are put in by whoever shows the refusal: `partitions.errors.Verbs`.
+_CONFIRM = "confirm it with '{confirm}'"
 
 
 def flags(table: Table, partition_set: PartitionSet) -> BootFlags:
@@ -114,7 +115,7 @@ def activate(table: Table, layout: Layout) -> Table:
     if theirs.priority or theirs.successful:
         raise AlreadyMarked(
             f"set {inactive.slot} is already marked ({theirs}); reboot into it, undo with "
-            "'signpost cancel-upgrade', or go back to it with 'signpost rollback-to-inactive'"
+            "'{cancel}', or go back to it with '{rollback}'"
         )
     if not theirs.tries_left:
         raise NotBootable(
@@ -150,7 +151,7 @@ def rollback(table: Table, layout: Layout) -> Table:
     theirs = flags(table, inactive)
     if not (theirs.successful or theirs.will_boot):
         hint = (
-            "it holds an update that was never activated, apply it with 'updog update-apply'"
+            "it holds an update that was never activated, apply it with '{apply}'"
             if theirs.tries_left
             else "there is nothing to go back to"
         )
@@ -267,7 +268,7 @@ def _still_bootable(before: Table, after: Table, layout: Layout, *, force: bool)
         way_out = (
             f"{_CONFIRM} first"
             if not active.successful
-            else "raise the running set first with 'signpost cancel-upgrade'"
+            else "raise the running set first with '{cancel}'"
         )
         raise refusal(
             f"this would leave no set that boots: set {layout.active} runs with {active}; {way_out}"

@@ -23,7 +23,7 @@ which thing, and what to do next.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 EX_DATAERR = 65
 EX_IOERR = 74
@@ -56,10 +56,49 @@ class DiscoveryError(PartitionError):
     exit_code = EX_CONFIG
 
 
+class Verbs(NamedTuple):
+    """What the commands that change boot bits are called by whoever shows a refusal.
+
+    Attributes:
+        confirm: marks the running boot successful.
+        apply: lets the other set boot next.
+        cancel: takes that back.
+        rollback: goes back to the other set, which has booted before.
+    """
+
+    confirm: str
+    apply: str
+    cancel: str
+    rollback: str
+
+
+SIGNPOST = Verbs(
+    confirm="signpost mark-successful-boot",
+    apply="signpost upgrade-to-inactive",
+    cancel="signpost cancel-upgrade",
+    rollback="signpost rollback-to-inactive",
+)
+
+
 class TransitionRefused(PartitionError):
-    """The boot bits are in a state from which this change is not allowed."""
+    """The boot bits are in a state from which this change is not allowed.
+
+    Args:
+        message: why; ``{confirm}`` and the other names of `Verbs` stand for commands.
+    """
 
     exit_code = EX_TEMPFAIL
+
+    def told(self, verbs: Verbs) -> str:
+        """The message, with the commands as somebody knows them."""
+        text = super().__str__()
+        # Not str.format: a path in the message may hold braces too.
+        for name, verb in verbs._asdict().items():
+            text = text.replace(f"{{{name}}}", verb)
+        return text
+
+    def __str__(self) -> str:
+        return self.told(SIGNPOST)
 
 
 class NoInactiveSet(TransitionRefused):

@@ -89,6 +89,8 @@ class Reason(StrEnum):
     """Of one update: it would do, but a higher version is chosen."""
 
 
+_SHOWN = 10
+"""Versions that a message names."""
 _ORDER = {reason: place for place, reason in enumerate(Reason)}
 
 
@@ -279,7 +281,8 @@ def _declined(verdicts: tuple[Verdict, ...], host: Host, policy: Policy) -> Decl
         return Declined(Reason.NO_UPDATE_FOR_VARIANT_ARCH, text)
     first = closest.objections[0]
     if first.reason in {Reason.NOT_REQUESTED, Reason.LOCKED}:
-        text = f"the repository has no {policy.forced or policy.version_lock} for {system}"
+        there = _listed(verdicts, host)
+        text = f"the repository has no {policy.forced or policy.version_lock} for {system}; {there}"
         return Declined(Reason.NOT_IN_REPOSITORY, text)
     if first.reason is Reason.UP_TO_DATE:
         text = f"{host.version} is running and the repository has nothing newer for {system}"
@@ -287,6 +290,17 @@ def _declined(verdicts: tuple[Verdict, ...], host: Host, policy: Policy) -> Decl
     waiting = first.reason in {Reason.HELD_BY_WAVE, Reason.SOAKING}
     ready_at = closest.ready_at if waiting else None
     return Declined(first.reason, first.text, ready_at, closest.update)
+
+
+def _listed(verdicts: tuple[Verdict, ...], host: Host) -> str:
+    """Which versions there are for this kind of host, the highest first."""
+    found = dict.fromkeys(
+        str(update.version)
+        for update in (verdict.update for verdict in verdicts)
+        if (update.variant, update.arch) == (host.variant, host.arch)
+    )
+    shown, rest = list(found)[:_SHOWN], len(found) - _SHOWN
+    return f"it has {', '.join(shown)}{f' and {rest} older ones' if rest > 0 else ''}"
 
 
 def _progress(verdict: Verdict) -> int:

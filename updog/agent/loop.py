@@ -18,6 +18,7 @@ from updog.errors import BudgetSpent, StorageError, UpdogError
 from updog.notify import Notifier
 from updog.select import Chosen, Declined
 from updog.update import Installed
+from updog.verbs import in_our_words
 
 log = logging.getLogger(__name__)
 
@@ -208,8 +209,9 @@ class Agent:
     def _failed(self, error: Exception) -> Step:
         now = self.clock.now()
         self.memory = self.memory._replace(failures=self.memory.failures + 1, failed=now)
-        log.warning("%s", error)
-        return Step(Action.WAIT, str(error), now + backoff(self._rules, self.memory.failures))
+        said = in_our_words(error)
+        log.warning("%s", said)
+        return Step(Action.WAIT, said, now + backoff(self._rules, self.memory.failures))
 
     def _say(self, step: Step) -> None:
         """Say what it does, but not the same thing again and again."""

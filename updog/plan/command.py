@@ -16,11 +16,13 @@ def run_parsed(args: Namespace) -> int:
         UpdogError, PartitionError: see `updog.plan.survey.survey`.
     """
     from updog import invocation, report
+    from updog.asked import refuse_unobtainable
     from updog.plan import render
     from updog.plan.survey import Plan, survey
 
     found = survey(invocation.environment(args), invocation.wish(args))
     if not isinstance(found, Plan):
+        refuse_unobtainable(args.image, found)
         for line in ("No update required", *report.declined_lines(found)):
             invocation.remark(args, line)
         return 0

@@ -269,7 +269,7 @@ def test_rollback_to_a_set_that_failed_its_tries_is_refused() -> None:
 
 
 def test_rollback_to_a_staged_update_is_refused_with_the_right_command() -> None:
-    with pytest.raises(NotBootable, match="updog update-apply"):
+    with pytest.raises(NotBootable, match="signpost upgrade-to-inactive"):
         rollback(table(PROVEN, STAGED))
 
 

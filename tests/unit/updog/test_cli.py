@@ -156,6 +156,39 @@ def test_nothing_required_is_exit_0_with_the_reason(
     assert "Ready at: 2031-04-07T14:00:00Z" in err
 
 
+@pytest.mark.parametrize("command", ["update", "update-image", "prepare", "plan"])
+def test_a_version_that_is_not_there_is_an_error_that_says_what_is(
+    world: FileWorld, capsys: Capture, command: str
+) -> None:
+    before = world.disk.read_bytes()
+    assert run(world, command, "--image", "9.9.9") == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "9.9.9 cannot be installed: the repository has no 9.9.9 for edge-gw on x86_64" in err
+    assert "it has 1.2.0, 1.1.0." in err
+    assert world.disk.read_bytes() == before
+
+
+def test_a_blocked_version_that_is_asked_for_is_an_error(world: FileWorld, capsys: Capture) -> None:
+    folder = world.config.with_suffix(".d")
+    folder.mkdir()
+    folder.joinpath("a.toml").write_text('[policy]\nblocked_versions = ["1.1.0"]\n')
+    assert run(world, "update", "--image", "1.1.0") == 64
+    assert "1.1.0 is among policy.blocked_versions" in capsys.readouterr().err
+
+
+def test_a_version_that_is_asked_for_before_its_turn_is_no_error(world: FileWorld) -> None:
+    offer_nothing_yet(world)
+    assert run(world, "update", "--image", "1.1.0") == 0
+
+
+def test_whether_there_is_a_version_is_a_question_with_an_answer(
+    world: FileWorld, capsys: Capture
+) -> None:
+    assert run(world, "check-update", "--image", "9.9.9") == 1
+    assert "it has 1.2.0, 1.1.0" in capsys.readouterr().err
+
+
 def test_nothing_required_never_reboots(world: FileWorld) -> None:
     offer_nothing_yet(world)
     assert run(world, "update", "--reboot") == 0
@@ -221,6 +254,24 @@ def test_rollback_onto_nothing_is_refused(world: FileWorld, capsys: Capture, com
     assert run(world, command, "--reboot") == 75
     assert capsys.readouterr().err.startswith("updog: ")
     assert not world.rebooted
+
+
+@pytest.mark.parametrize(
+    ("commands", "names"),
+    [
+        (("update", "update-apply"), ("'updog update-revert'", "'updog rollback'")),
+        (("update-image", "rollback"), ("'updog update-apply'",)),
+    ],
+)
+def test_a_refused_change_of_boot_bits_names_commands_of_ours(
+    world: FileWorld, capsys: Capture, commands: tuple[str, str], names: tuple[str, ...]
+) -> None:
+    assert run(world, commands[0]) == 0
+    capsys.readouterr()
+    assert run(world, commands[1]) == 75
+    err = capsys.readouterr().err
+    assert not [name for name in names if name not in err]
+    assert "signpost" not in err
 
 
 def test_status_prints_both_sets(world: FileWorld, capsys: Capture) -> None:

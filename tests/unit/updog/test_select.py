@@ -212,7 +212,18 @@ def test_a_forced_version_bypasses_nothing_else(
 
 def test_a_forced_version_that_is_missing_is_named() -> None:
     declined = _declined(_manifest(_update("1.1.0")), _host("1.0.0"), Policy(forced=_v("1.3.0")))
-    assert declined.message == "the repository has no 1.3.0 for edge on x86_64"
+    assert declined.message == "the repository has no 1.3.0 for edge on x86_64; it has 1.1.0"
+
+
+def test_only_versions_for_this_kind_of_host_are_told_and_not_too_many() -> None:
+    others = replace(_update("9.0.0"), variant="other")
+    manifest = _manifest(others, *(_update(f"1.{minor}.0") for minor in range(12)))
+    declined = _declined(manifest, _host("1.0.0"), Policy(forced=_v("3.0.0")))
+    assert declined.message.endswith(
+        "it has 1.11.0, 1.10.0, "
+        + ", ".join(f"1.{minor}.0" for minor in range(9, 1, -1))
+        + " and 2 older ones"
+    )
 
 
 # The lock.
