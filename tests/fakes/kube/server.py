@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,24 +59,34 @@ class Kube:
 
     def start(self) -> None:
         """Listen; on the port of before, after a stop."""
-        ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
-        assert ready.wait(LONG)
+        ready.result(LONG)
 
-    async def _serve(self, ready: threading.Event) -> None:
+    def _run(self, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self._serve(ready))
+        except BaseException as why:
+            if ready.done():
+                raise
+            ready.set_exception(why)
+
+    async def _serve(self, ready: Future[None]) -> None:
         application = web.Application(client_max_size=16 * 2**20)
         application.router.add_route("*", "/{tail:.*}", self.web.handle)
         runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=0.0, handle_signals=False
+            application, access_log=None, shutdown_timeout=0.1, handle_signals=False
         )
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, shutdown_timeout=0.0)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = runner.addresses[0][1]
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        ready.set()
+        ready.set_result(None)
         await self._stop.wait()
+        await site.stop()
+        self.web.break_off()
         await runner.cleanup()
 
     def stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -40,9 +41,26 @@ class Web:
     log: deque[tuple[str, str, int]] = field(default_factory=lambda: deque(maxlen=100_000))
     interval: float = 5.0
     expired: int = 0
+    _open: dict[asyncio.Task[object], web.Request] = field(default_factory=dict)
+
+    def break_off(self) -> None:
+        """Cut all connections that wait for an answer, and stop working on it."""
+        for task, request in list(self._open.items()):
+            with suppress(ConnectionResetError):
+                _cut(request)
+            task.cancel()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = request
+        try:
+            return await self._handle(request)
+        finally:
+            del self._open[task]
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
             answer = await self._answer(request)
             code = answer.status

@@ -1,7 +1,7 @@
 """What keeps a cluster alive besides its API: kubelets, workloads, and the budgets' arithmetic.
 
-`Workloads` plays, in a thread of its own or step by step, what an operator has to live with: pods that
-take time to end, that come back on another node, and budgets whose status follows behind.
+`Workloads` plays, in a thread of its own or step by step, what an operator has to live with: pods
+that take time to end, that come back on another node, and budgets whose status follows behind.
 """
 
 from __future__ import annotations
@@ -196,6 +196,10 @@ class Workloads:
         finally:
             over.set()
             thread.join()
+
+
+def _ending(item: Object) -> bool:
+    return bool(item["metadata"].get("deletionTimestamp"))
 
 
 def _wanted(spec: Object, pods: int) -> int:
