@@ -1,6 +1,6 @@
 """A small HTTP server for trying a repository out on one's own machine.
 
-It knows what an update client asks for: GET and HEAD, one byte range, ``If-Range`` and
+It knows what an update client asks for: GET and HEAD, byte ranges, ``If-Range`` and
 ``If-None-Match`` by hash, connections that stay open, query parameters that mean nothing here. It
 gives plain files below ``published/`` and nothing else: no listings, no hidden files, no links that
 lead out. For a fleet use a real web server or a bucket; the same folder is all they need.
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from hashlib import file_digest
 from http import HTTPStatus
@@ -23,7 +25,7 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from repo_tools import byterange
-from repo_tools.byterange import OutOfRange, Part
+from repo_tools.byterange import Multipart, OutOfRange, Part, content_range
 
 Log: TypeAlias = Callable[[str], None]
 LOOPBACK = "127.0.0.1"
@@ -85,6 +87,24 @@ def serving(
             thread.join()
 
 
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What an answer carries.
+
+    Attributes:
+        pieces: parts of the file, each with what goes before it.
+        length: of all, in bytes.
+        content_range: of a single part; empty otherwise.
+        end: what goes behind the last piece.
+    """
+
+    pieces: Sequence[tuple[bytes, Part]]
+    length: int
+    content_type: str = "application/octet-stream"
+    content_range: str = ""
+    end: bytes = b""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection, which may carry many requests."""
 
@@ -127,39 +147,36 @@ class _Handler(BaseHTTPRequestHandler):
                 self._headers(HTTPStatus.NOT_MODIFIED, tag, None)
                 return
             try:
-                part = self._part(tag, size)
+                parts = self._parts(tag, size)
             except OutOfRange:
                 self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"bytes */{size}")
                 return
-            self._send(file, part, size, tag, with_body=with_body)
+            body = _body(parts, size)
+            self._headers(HTTPStatus.OK if parts is None else HTTPStatus.PARTIAL_CONTENT, tag, body)
+            if with_body:
+                self._send(file, body)
 
-    def _part(self, tag: str, size: int) -> Part | None:
-        """The part asked for; None where the whole file is the right answer."""
+    def _parts(self, tag: str, size: int) -> tuple[Part, ...] | None:
+        """The parts asked for; None where the whole file is the right answer."""
         if self.headers.get("If-Range", tag) != tag:
             return None
         return byterange.parse(self.headers.get("Range"), size)
 
-    def _send(
-        self, file: BufferedReader, part: Part | None, size: int, tag: str, *, with_body: bool
-    ) -> None:
-        status = HTTPStatus.OK if part is None else HTTPStatus.PARTIAL_CONTENT
-        shown = part or Part(0, size - 1)
-        span = None if part is None else f"bytes {part.first}-{part.last}/{size}"
-        self._headers(status, tag, shown.length, span)
-        if with_body:
-            self._copy(file, shown)
+    def _send(self, file: BufferedReader, body: _Body) -> None:
+        for head, part in body.pieces:
+            self.wfile.write(head)
+            self._copy(file, part)
+        self.wfile.write(body.end)
 
-    def _headers(
-        self, status: HTTPStatus, tag: str, length: int | None, span: str | None = None
-    ) -> None:
+    def _headers(self, status: HTTPStatus, tag: str, body: _Body | None) -> None:
         self.send_response(status)
         self.send_header("ETag", tag)
         self.send_header("Accept-Ranges", "bytes")
-        if length is not None:
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(length))
-        if span is not None:
-            self.send_header("Content-Range", span)
+        if body is not None:
+            self.send_header("Content-Type", body.content_type)
+            self.send_header("Content-Length", str(body.length))
+            if body.content_range:
+                self.send_header("Content-Range", body.content_range)
         self.end_headers()
 
     def _refuse(self, status: HTTPStatus, span: str | None = None) -> None:
@@ -176,6 +193,18 @@ class _Handler(BaseHTTPRequestHandler):
         while left and (chunk := file.read(min(_CHUNK, left))):
             self.wfile.write(chunk)
             left -= len(chunk)
+
+
+def _body(parts: tuple[Part, ...] | None, size: int) -> _Body:
+    """The whole file, one part of it, or several."""
+    if parts is None:
+        return _Body([(b"", Part(0, size - 1))], size)
+    if len(parts) == 1:
+        (part,) = parts
+        return _Body([(b"", part)], part.length, content_range=content_range(part, size))
+    many = Multipart(parts, size, secrets.token_hex(16))
+    pieces = [(many.head(part), part) for part in parts]
+    return _Body(pieces, many.length, many.content_type, end=many.end)
 
 
 def _inside(folder: Path, request_path: str) -> Path | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from repo_tools.serve import serving as publishing_server
 from tests.fakes.httpserver import Exchange, serving
 from tests.integration.conftest import Releases, World, make_world
 
@@ -77,6 +78,24 @@ def test_a_delta_from_the_running_release_is_the_cheapest(with_delta: World) -> 
     assert done.returncode == 0, done.stderr
     assert "Way.DELTA" in done.stderr
     assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
+
+
+def test_our_own_server_is_asked_for_many_ranges_at_once(world: World) -> None:
+    log: list[str] = []
+    with publishing_server(world.publisher.published, log=log.append) as url:
+        config = world.machine.config
+        config.write_text(config.read_text().replace(world.url, url))
+        plan = json.loads(world.machine.updog("plan", "--now", "--json").stdout)
+        log.clear()
+        done = world.machine.updog("update", "--now")
+    assert done.returncode == 0, done.stderr
+    (root,) = (image for image in plan["images"] if image["role"] == "root")
+    asked = [line for line in log if f"{root['target']}?" in line]
+    # One request before anything is touched shows that the image begins to arrive.
+    assert len(asked) == root["ways"][0]["requests"] + 1
+    assert all(line.endswith(" 206 -") for line in asked)
+    assert moved(done.stderr)[0] < 1.2 * plan["bytes"] / 1e6
+    assert world.machine.boots(most=1)[0].version == "1.1.0"
 
 
 def test_a_delta_that_is_gone_costs_bytes_only(with_delta: World) -> None:

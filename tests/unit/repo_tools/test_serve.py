@@ -4,6 +4,7 @@ import http.client
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -104,8 +105,34 @@ def test_part_behind_the_end(site: Site) -> None:
     assert response.headers["Content-Range"] == f"bytes */{len(IMAGE)}"
 
 
-def test_several_parts_are_answered_by_the_whole(site: Site) -> None:
-    response, body = site.ask(TARGET, Range="bytes=0-1,5-6")
+def test_several_parts_come_in_one_answer(site: Site) -> None:
+    response, body = site.ask(TARGET, Range="bytes=0-1,300000-900000")
+    assert response.status == 206
+    assert response.headers["Content-Length"] == str(len(body))
+    assert "Content-Range" not in response.headers
+    message = message_from_bytes(
+        f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode() + body
+    )
+    parts = list(message.walk())[1:]
+    assert [part.get_payload(decode=True) for part in parts] == [IMAGE[:2], IMAGE[300000:900001]]
+    assert parts[1]["Content-Range"] == f"bytes 300000-900000/{len(IMAGE)}"
+
+
+def test_head_of_several_parts(site: Site) -> None:
+    got, _ = site.ask(TARGET, Range="bytes=0-1,5-6")
+    head, body = site.ask(TARGET, "HEAD", Range="bytes=0-1,5-6")
+    assert (head.status, body) == (206, b"")
+    assert head.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_one_of_several_parts_that_is_inside_comes_alone(site: Site) -> None:
+    response, body = site.ask(TARGET, Range=f"bytes=5-6,{len(IMAGE)}-")
+    assert (response.status, body) == (206, IMAGE[5:7])
+    assert response.headers["Content-Range"] == f"bytes 5-6/{len(IMAGE)}"
+
+
+def test_more_bytes_than_there_are_come_as_the_whole(site: Site) -> None:
+    response, body = site.ask(TARGET, Range="bytes=0-,1-")
     assert (response.status, body) == (200, IMAGE)
 
 
