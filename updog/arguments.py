@@ -14,7 +14,7 @@ from updog.config import DEFAULT_PATH
 from updog.crashtest import flags as crashtest
 from updog.errors import UsageError
 from updog.health import flags as health
-from updog.logs import LEVELS
+from updog.logs import DETAILED, FORMS, LEVELS
 from updog.migrate import flags as migrate
 from updog.service import flags as serving
 
@@ -108,11 +108,26 @@ def parse(
     # so does the message for a word that is none.
     if named and _HELP.isdisjoint(words):
         try:
-            return _parser(_Terse, named, environment).parse_args(words)
+            return _settled(_parser(_Terse, named, environment).parse_args(words))
         except UsageError:
             if len(named) == len(COMMANDS):
                 raise
-    return _parser(Parser, COMMANDS, environment).parse_args(words)
+    return _settled(_parser(Parser, COMMANDS, environment).parse_args(words))
+
+
+def _settled(args: argparse.Namespace) -> argparse.Namespace:
+    """Make one level of what `--quiet`, `--verbose` and `--log-level` say together.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    if args.quiet and args.verbose:
+        raise UsageError("--quiet and --verbose contradict each other.", hint="Give one of them.")
+    usual = "error" if args.quiet else "info"
+    args.log_level = args.log_level or usual
+    if args.verbose and args.log_level not in DETAILED:
+        args.log_level = "debug"
+    return args
 
 
 def parser() -> Parser:
@@ -135,7 +150,7 @@ def _parser(
 ) -> Parser:
     parser = kind(prog="updog", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False)
     config = Path(environment.get("UPDOG_CONFIG") or DEFAULT_PATH)
-    _add_global(parser, config=config, log_level="info", quiet=False)
+    _add_global(parser, config=config, log_level=None, log_format="auto", said=False)
     parser.add_argument("--version", action=_Version, help="show the version and end")
     chosen = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in commands:
@@ -143,14 +158,25 @@ def _parser(
     return parser
 
 
-def _add_global(parser: Parser, *, config: object, log_level: object, quiet: object) -> None:
+def _add_global(
+    parser: Parser, *, config: object, log_level: object, log_format: object, said: object
+) -> None:
     """Flags that may stand before or after the command."""
     parser.add_argument(
         "--config", type=Path, metavar="PATH", default=config, help="configuration file"
     )
     parser.add_argument("--log-level", choices=LEVELS, default=log_level, help="default: info")
     parser.add_argument(
-        "-q", "--quiet", action="store_true", default=quiet, help="no progress, no remarks"
+        "--log-format",
+        choices=FORMS,
+        default=log_format,
+        help="default: auto, the journal under systemd and plain lines elsewhere",
+    )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", default=said, help="results and errors only"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=said, help="as --log-level debug"
     )
 
 
@@ -163,7 +189,7 @@ def _add(commands: _Commands, command: Command) -> Parser:
         allow_abbrev=False,
     )
     silent = argparse.SUPPRESS  # absent here must not undo what stood before the command
-    _add_global(parser, config=silent, log_level=silent, quiet=silent)
+    _add_global(parser, config=silent, log_level=silent, log_format=silent, said=silent)
     parser.set_defaults(command=command.name, module=command.module)
     for add_flags in command.flags:
         add_flags(parser)
@@ -263,6 +289,7 @@ _WITH_VALUE = frozenset(
     [
         "--config",
         "--log-level",
+        "--log-format",
         "-i",
         "--image",
         "--version",

@@ -17,6 +17,8 @@ from updog.invocation import remark
 
 if TYPE_CHECKING:
     from partitions.bootcontrol import BootControl
+    from updog.doctor.check import Verdict
+    from updog.events import Event
     from updog.select import Declined
     from updog.update import Installed
 
@@ -76,7 +78,7 @@ def cmd_prepare(args: Namespace) -> int:
         prepared = f"Update prepared: {report.update_line(result.update)}"
         _print(report.update_json(result.update) if args.json else prepared)
     else:
-        _decline(args, "No update required", result)
+        _nothing_required(args, result)
     return 0
 
 
@@ -96,24 +98,25 @@ def cmd_bundle(args: Namespace) -> int:
 
 def cmd_update_apply(args: Namespace) -> int:
     """Let the installed update boot next."""
+    from updog import events
     from updog.activation import activate
 
     settings = config.load(args.config)
-    return _switch(args, lambda control: activate(settings, control))
+    return _switch(args, events.ACTIVATED, lambda control: activate(settings, control))
 
 
 def cmd_update_revert(args: Namespace) -> int:
     """Take an activation back."""
-    from updog import install
+    from updog import events, install
 
-    return _switch(args, install.revert)
+    return _switch(args, events.TAKEN_BACK, install.revert)
 
 
 def cmd_rollback(args: Namespace) -> int:
     """Let the other set boot next again."""
-    from updog import install
+    from updog import events, install
 
-    return _switch(args, install.rollback)
+    return _switch(args, events.ROLLED_BACK, install.rollback)
 
 
 def cmd_status(args: Namespace) -> int:
@@ -135,13 +138,15 @@ def cmd_why(args: Namespace) -> int:
     from updog import labels, report, timeofrun, why
     from updog.clock import SystemClock
     from updog.doctor.clockcheck import kernel_synchronised
+    from updog.osrelease import read_identity
 
     way = invocation.way(args)
     paths = way.settings.paths
     clock = timeofrun.time_of_run(SystemClock().now(), paths, kernel_synchronised)
     known = labels.gather(paths)
+    _, runs = read_identity(paths.os_release)
     findings = why.gather(
-        way, lambda: invocation.control(way.settings), invocation.wish(args), known, clock
+        way, lambda: invocation.control(way.settings), invocation.wish(args), known, clock, runs
     )
     _print(report.why_json(findings.why) if args.json else report.why_text(findings.why))
     return findings.exit_code
@@ -159,7 +164,7 @@ def cmd_doctor(args: Namespace) -> int:
     for one in examine(args.config, SystemClock().now(), open_device):
         found.append(one)
         if not args.json:
-            _print(render.line(one))
+            _print(render.line(one, _painted))
             sys.stdout.flush()
     if args.json:
         _print(report.pretty(render.tree(found)))
@@ -194,7 +199,7 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
     try:
         args = arguments.parse(argv)
         if args.command not in SILENT or args.log_level in logs.DETAILED:
-            logs.set_up(args.log_level)
+            logs.set_up(args.log_level, args.log_format, command=args.command)
         code = _command(args, commands)(args)
         sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
@@ -214,8 +219,15 @@ def _command(args: Namespace, commands: Commands) -> Callable[[Namespace], int]:
     return commands[args.command]
 
 
-def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:
+def _painted(text: str, verdict: Verdict) -> str:
+    from partitions.colour import GREEN, RED, YELLOW, paint
+
+    return paint(text, {"ok": GREEN, "warn": YELLOW, "FAIL": RED}[verdict], sys.stdout)
+
+
+def _switch(args: Namespace, event: Event, change: Callable[[BootControl], None]) -> int:
     """Change the boot bits once, say what boots next, and restart if asked for."""
+    from updog import events
     from updog.lock import RunLock
 
     settings = config.load(args.config)
@@ -223,7 +235,9 @@ def _switch(args: Namespace, change: Callable[[BootControl], None]) -> int:
     with RunLock(settings.paths.lock):
         change(control)
     following = control.status().next
-    remark(args, "No set boots next." if following is None else f"Set {following} boots next.")
+    events.tell(event, slot=following)
+    boots = "No set boots next." if following is None else f"Set {following} boots next."
+    remark(args, boots, told=True)
     return _reboot(args) if getattr(args, "reboot", False) else 0
 
 
@@ -232,12 +246,19 @@ def _report_installed(args: Namespace, result: Installed | Declined) -> bool:
     from updog.writing import moved_line
 
     if not isinstance(result, update.Installed):
-        _decline(args, "No update required", result)
+        _nothing_required(args, result)
         return False
     text = report.update_json if args.json else report.applied_line
     _print(text(result.update))
     remark(args, moved_line(result.receipts))
     return True
+
+
+def _nothing_required(args: Namespace, declined: Declined) -> None:
+    from updog.asked import refuse_unobtainable
+
+    refuse_unobtainable(args.image, declined)
+    _decline(args, "No update required", declined)
 
 
 def _decline(args: Namespace, headline: str, declined: Declined) -> None:

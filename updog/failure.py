@@ -5,12 +5,15 @@ Every error of ours brings its own exit code (formats 5.3, D12); a foreign one i
 
 from __future__ import annotations
 
+import os
 import sys
 
+from partitions.colour import RED, YELLOW, paint
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import logs
 from updog.closedpipe import let_go_of_stdout
 from updog.errors import InternalError, UpdogError
+from updog.verbs import in_our_words
 
 
 def told(error: Exception) -> int:
@@ -19,17 +22,30 @@ def told(error: Exception) -> int:
     Returns:
         The exit code.
     """
+    from updog.redact import redactor  # noqa: PLC0415 - start-up: only after a failure
+
+    hide = redactor(os.environ)
     if logs.debugging():
         import traceback  # noqa: PLC0415 - start-up: only for details
 
-        traceback.print_exception(error)
+        sys.stderr.write(hide("".join(traceback.format_exception(error))))
     if isinstance(error, BrokenPipeError):
         let_go_of_stdout()
         return EX_IOERR
-    sys.stderr.write(f"{_line_start()}updog: {_message(error)}\n")
-    if hint := getattr(error, "hint", ""):
-        sys.stderr.write(f"hint: {hint}\n")
-    return _exit_code(error)
+    code, hint = _exit_code(error), hide(getattr(error, "hint", ""))
+    _say(hide(_message(error)), hint, code)
+    return code
+
+
+def _say(message: str, hint: str, code: int) -> None:
+    if logs.structured():
+        from updog import events  # noqa: PLC0415 - start-up: only after a failure
+
+        events.tell(events.FAILED, why=message, hint=hint, exit_code=code)
+        return
+    sys.stderr.write(f"{_line_start()}{paint('updog:', RED, sys.stderr)} {message}\n")
+    if hint:
+        sys.stderr.write(f"{paint('hint:', YELLOW, sys.stderr)} {hint}\n")
 
 
 def _line_start() -> str:
@@ -41,7 +57,7 @@ def _line_start() -> str:
 
 def _message(error: Exception) -> str:
     if isinstance(error, UpdogError | PartitionError | OSError):
-        return str(error)
+        return in_our_words(error)
     return f"internal error: {type(error).__name__}: {error}. Please report it."
 
 

@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from updog import config
+from updog import config, logs
 from updog.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def environment(args: Namespace) -> Environment:
         control=control(met.settings),
         grace=met.grace,
         clock=met.clock,
-        starting=lambda update: remark(args, f"Starting update to {update.version}"),
+        starting=lambda update: remark(args, f"Starting update to {update.version}", told=True),
         progress=progress(args, met.settings),
     )
 
@@ -106,10 +106,22 @@ def progress(args: Namespace, settings: Settings | None = None) -> Progress:
     return together(watchers)
 
 
-def remark(args: Namespace, text: str) -> None:
-    """Say something to the person at the terminal, unless they want none of it."""
-    if not args.quiet:
+def remark(args: Namespace, text: str, *, told: bool = False) -> None:
+    """Say something to the person at the terminal, unless they want none of it.
+
+    Args:
+        args: the command line.
+        text: to be said.
+        told: whether an event tells the same to whoever reads logs with fields.
+    """
+    if args.quiet:
+        return
+    if not logs.structured():
         sys.stderr.write(f"{text}\n")
+    elif not told:
+        import logging
+
+        logging.getLogger(__name__).info("%s", text)
 
 
 def _stand_back() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
+from updog import events
 from updog.errors import ConfigError
 
 
@@ -14,6 +15,7 @@ def reboot(command: Sequence[str]) -> None:
     Raises:
         ConfigError: it cannot be run or reports failure; what was done before stays done.
     """
+    events.tell(events.REBOOTING)
     hint = "The change itself is done; restart the machine by hand."
     try:
         subprocess.run(command, check=True)  # noqa: S603 - the administrator's own, without a shell

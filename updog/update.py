@@ -17,7 +17,7 @@ from partitions import verity
 from partitions.blockio import Access, DeviceOpener
 from partitions.bootcontrol import BootControl
 from partitions.errors import PartitionError
-from updog import install, kept, migrations, room, select, staged
+from updog import events, install, kept, migrations, room, select, staged
 from updog.activation import activate
 from updog.body import Fetcher
 from updog.clock import Clock
@@ -190,6 +190,8 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
         result = _install(env, wish)
         if isinstance(result, Installed):
             activate(env.settings, env.control, str(result.update.version))
+            following = env.control.status().next
+            events.tell(events.ACTIVATED, slot=following, version=result.update.version)
         return result
 
 
@@ -230,6 +232,7 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
     # Asked before the download too, so that a refusal does not cost the network anything.
     install.refuse_unconfirmed(env.control, force=wish.force)
     env.starting(outcome.update)
+    events.tell(events.STARTED, version=outcome.update.version)
     names = cache(env, session, offered, outcome.update)
     if env.settings.rehearse:
         # A boot that cannot migrate the settings falls back: find out before the old set goes.
@@ -252,6 +255,7 @@ def _stage(
     label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
     _may_fail(lambda: staged.remember(paths.staged, label))
     _may_fail(lambda: _remember_blocks(paths.kept_hashes, slot, receipts))
+    events.tell(events.INSTALLED, version=chosen.version, slot=slot)
     return receipts
 
 

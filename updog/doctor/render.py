@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from updog.doctor.check import Check
+from updog.doctor.check import Check, Verdict
 
 _NAME_WIDTH = 14
 
 
-def line(check: Check) -> str:
-    """The verdict, what was found, and after an arrow what to do."""
+def line(check: Check, paint: Callable[[str, Verdict], str] = lambda text, _verdict: text) -> str:
+    """The verdict, what was found, and after an arrow what to do.
+
+    Args:
+        check: what was looked at.
+        paint: gives the verdict its colour.
+    """
     todo = f" -> {check.todo}" if check.todo else ""
-    return f"{check.verdict:<4}  {check.name:<{_NAME_WIDTH}}  {check.said}{todo}"
+    verdict = paint(f"{check.verdict:<4}", check.verdict)
+    return f"{verdict}  {check.name:<{_NAME_WIDTH}}  {check.said}{todo}"
 
 
 def tree(checks: Iterable[Check]) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import Namespace
 
-from updog import config, invocation
+from updog import config, events, invocation
 from updog.errors import Unhealthy, UsageError
 from updog.health.flags import ALL
 from updog.health.folder import has_programs
@@ -39,7 +39,9 @@ def _mark_successful(args: Namespace, settings: Settings) -> int:
         _judge(args, settings)
     else:
         control.mark_successful()
-    remark(args, f"Set {control.status().active} is marked successful.")
+    slot = control.status().active
+    events.tell(events.CONFIRMED, slot=slot)
+    remark(args, f"Set {slot} is marked successful.", told=True)
     return 0
 
 
@@ -54,6 +56,7 @@ def _judge(args: Namespace, settings: Settings) -> None:
     if verdict.fate is Fate.CONFIRM:
         return
     slot = machine.control.status().active
+    events.tell(events.UNHEALTHY, slot=slot, why=verdict.why)
     if verdict.fate is Fate.LEAVE:
         raise Unhealthy(
             f"Set {slot} stays unconfirmed: {verdict.why}.",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from partitions.bootcontrol import BootControl, BootStatus
 from partitions.errors import PartitionError
-from updog import staged
+from updog import events, staged
 from updog.errors import PermissionDenied, StorageError, UpdogError
 from updog.health import record
 from updog.health.folder import Program, programs
@@ -134,7 +134,9 @@ def arrive(machine: Machine) -> Arrival:
         why = f"set {pending.slot} did not stay up, and the machine fell back"
         bad = Bad(pending.version, machine.now, why)
         record.change(machine.path, lambda old: old.noting(bad)._replace(pending=None))
-        log.warning("Version %s is noted as bad: %s.", pending.version or "unknown", why)
+        version = pending.version or "unknown"
+        told = events.about(events.BAD_VERSION, version=version, why=why)
+        log.warning("Version %s is noted as bad: %s.", version, why, extra=told)
     elif how is Arrival.TAKEN_BACK:
         record.change(machine.path, lambda old: old._replace(pending=None))
     return how
@@ -229,6 +231,7 @@ def _refuse(machine: Machine, verdict: Verdict, status: BootStatus) -> Verdict:
             new = new._replace(rollbacks=new.rollbacks + 1, given_up=(*new.given_up, slot))
         return new
 
+    events.tell(events.BAD_VERSION, version=version, why=verdict.why)
     # Before the boot bits change: a machine that went back and forgot why would come here again.
     try:
         record.change(machine.path, noted)

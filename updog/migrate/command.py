@@ -23,7 +23,7 @@ def run_parsed(args: Namespace) -> int:
     Raises:
         UpdogError: see `updog.migrate.switching.migrate`; the old store is in use.
     """
-    from updog import config, report
+    from updog import config, events, report
     from updog.clock import SystemClock
     from updog.invocation import remark
     from updog.lock import RunLock
@@ -42,6 +42,8 @@ def run_parsed(args: Namespace) -> int:
             done = migrate(paths.datastore, goal, lambda: cached(paths), now, tools)
             journey, tree = done.journey, render.migrated_tree(done)
             lines = render.migrated_lines(done)
+            if tree["migrations"]:
+                events.tell(events.MIGRATED, start=tree["from"], version=tree["to"])
     for text in journey.remarks:
         remark(args, f"Remark: {text}")
     sys.stdout.write((report.pretty(tree) if args.json else "\n".join(lines)) + "\n")
