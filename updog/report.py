@@ -31,6 +31,7 @@ class Why:
         boot_lines: the boot side for people.
         problems: what could not be found out, one sentence each.
         clock: how `now` came about, or None if nobody asked.
+        runs: the variant that runs, where `host` asks for another one; else empty.
     """
 
     now: datetime
@@ -44,6 +45,7 @@ class Why:
     boot_lines: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     clock: TimeOfRun | None = None
+    runs: str = ""
 
 
 def pretty(tree: object) -> str:
@@ -110,12 +112,12 @@ def why_json(why: Why) -> str:
             "now": format_moment(why.now),
             "clock": _clock_tree(why.clock),
             "host": {
-                "variant": why.host.variant,
+                "variant": why.runs or why.host.variant,
                 "arch": why.host.arch,
                 "version": str(why.host.version),
                 "seed": why.host.seed,
             },
-            "policy": _policy_tree(why.policy),
+            "policy": _policy_tree(why),
             "choice": _outcome_tree(why.outcome),
             "updates": [_verdict_tree(verdict, why.host) for verdict in why.verdicts],
             "metadata": _metadata_tree(why),
@@ -139,15 +141,16 @@ def _host_lines(why: Why) -> Sequence[str]:
     host, policy = why.host, why.policy
     lock = "none, follows the latest" if policy.version_lock is None else str(policy.version_lock)
     lines = [
-        f"Running:   {host.variant} {host.version} ({host.arch})",
+        f"Running:   {why.runs or host.variant} {host.version} ({host.arch})",
         f"Seed:      {host.seed}",
         f"Lock:      {lock}",
         f"Waves:     {'ignored' if policy.ignore_waves else 'followed'}",
     ]
     if why.clock is not None:
         lines.append(f"Clock:     {why.clock.confidence}: {why.clock.sentence}")
-    if policy.forced is not None:
-        lines.append(f"Asked for: {policy.forced}")
+    if why.runs or policy.forced is not None:
+        asked = (f"variant {host.variant}" if why.runs else "", str(policy.forced or ""))
+        lines.append(f"Asked for: {' '.join(filter(None, asked))}")
     if policy.blocked:
         lines.append(f"Blocked:   {', '.join(map(str, sorted(policy.blocked)))}")
     if policy.bad:
@@ -206,8 +209,10 @@ def _repository_lines(why: Why) -> Sequence[str]:
     return lines
 
 
-def _policy_tree(policy: Policy) -> Mapping[str, object]:
+def _policy_tree(why: Why) -> Mapping[str, object]:
+    policy = why.policy
     return {
+        "variant": why.host.variant if why.runs else None,
         "version_lock": None if policy.version_lock is None else str(policy.version_lock),
         "ignore_waves": policy.ignore_waves,
         "forced": None if policy.forced is None else str(policy.forced),

@@ -34,6 +34,7 @@ def gather(
     wish: Wish,
     labels: Labels,
     clock: TimeOfRun | None = None,
+    runs: str = "",
 ) -> Findings:
     """Ask the repository and the disk; either may fail, and the other is still told.
 
@@ -43,8 +44,10 @@ def gather(
         wish: what is asked for.
         labels: what the sets are known to hold.
         clock: how the time of the run came about.
+        runs: the variant that runs; may be another than the one that is asked for.
     """
-    why = Why(env.now, env.host, update.policy(env, wish), clock=clock)
+    other = runs if runs != env.host.variant else ""
+    why = Why(env.now, env.host, update.policy(env, wish), clock=clock, runs=other)
     return _with_boot(_with_updates(Findings(why), env, wish), find_disk, labels)
 
 

@@ -333,6 +333,20 @@ def test_why_as_json_names_the_choice_and_each_objection(world: FileWorld, capsy
     assert told["problems"] == []
 
 
+def test_why_tells_what_runs_although_another_variant_is_asked_for(
+    world: FileWorld, capsys: Capture
+) -> None:
+    assert run(world, "why", "--variant", "other") == 0
+    out = capsys.readouterr().out
+    assert "Running:   edge-gw 1.0.0" in out
+    assert "Asked for: variant other\n" in out
+    assert run(world, "why", "--variant", "other", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["host"]["variant"], told["policy"]["variant"]) == ("edge-gw", "other")
+    assert run(world, "why", "--variant", "edge-gw", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["policy"]["variant"] is None
+
+
 def test_why_still_tells_of_the_disk_when_the_repository_is_gone(
     world: FileWorld, capsys: Capture
 ) -> None:
