@@ -125,6 +125,7 @@ def test_why_json_has_all_of_it() -> None:
         "seed": 1000,
     }
     assert told["policy"] == {
+        "variant": None,
         "version_lock": "1.1.0",
         "ignore_waves": False,
         "forced": "1.2.0",
