@@ -30,6 +30,7 @@ WATCH_SECONDS = 240
 PAGE = 500
 FIRST_ERROR = 400
 _LONGEST_LINE = 16 << 20
+_JSON = dict.fromkeys((200, 201, 202), "object")
 _PATIENCE = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
 _WATCHING = aiohttp.ClientTimeout(sock_connect=REQUEST_SECONDS, sock_read=WATCH_SECONDS + 30)
 
@@ -304,13 +305,3 @@ def _failure(what: str, error: ApiException) -> ApiFailure:
     causes = tuple(str(each.get("message", "")) for each in details.get("causes") or [])
     message = str(tree.get("message") or error.reason or said[:200])
     return ApiFailure(what, int(error.status or 0), message, causes)
-
-
-class _Json(dict[int, str]):
-    """Every answer is JSON, whatever its status."""
-
-    def get(self, _status: object, _default: object = None) -> str:
-        return "object"
-
-
-_JSON = _Json()
