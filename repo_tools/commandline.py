@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from updog.errors import UsageError
+from updog.mistyped import SuggestingParser, as_sentence
 from updog.version import Version
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(SuggestingParser):
     """Ends with 64 on a wrong command line, as sysexits.h and our other commands do."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and what was wrong, and end."""
         self.print_usage(sys.stderr)
-        self.exit(UsageError.exit_code, f"{self.prog}: {message}\n")
+        more = f"See '{self.prog} --help'."
+        self.exit(UsageError.exit_code, f"{self.prog}: {as_sentence(message)}\n{more}\n")
 
 
 class Commands:
@@ -36,7 +38,10 @@ class Commands:
 
     def add_bare(self, name: str, summary: str) -> Parser:
         """Add a command that has no repository."""
-        return self._within.add_parser(name, help=summary, description=f"{summary}.")
+        command = self._within.add_parser(name, help=summary, description=f"{summary}.")
+        # Absent here, they must not undo what stood before the command.
+        loudness_flags(command, argparse.SUPPRESS)
+        return command
 
     def group(self, name: str, summary: str) -> Commands:
         """Add a word that has commands of its own, such as ``waves show``."""
@@ -76,6 +81,16 @@ def version(text: str) -> Version:
         return Version.parse(text.removeprefix("v"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def loudness_flags(command: argparse.ArgumentParser, default: object) -> None:
+    """Add ``--quiet`` and ``--verbose``; ``-v`` is the version of a release in this program."""
+    command.add_argument(
+        "-q", "--quiet", action="store_true", default=default, help="results and errors only"
+    )
+    command.add_argument(
+        "--verbose", action="store_true", default=default, help="tell details, also of errors"
+    )
 
 
 def json_flag(command: argparse.ArgumentParser) -> None:

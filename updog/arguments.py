@@ -16,6 +16,7 @@ from updog.errors import UsageError
 from updog.health import flags as health
 from updog.logs import DETAILED, FORMS, LEVELS
 from updog.migrate import flags as migrate
+from updog.mistyped import SuggestingParser, as_sentence
 from updog.service import flags as serving
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ DESCRIPTION = "Update this machine from a signed repository onto its second part
 EPILOG = "Results go to stdout, everything else to stderr. Exit codes: see updog(8)."
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(SuggestingParser):
     """A parser whose mistakes end with exit code 64, like all errors of ours, instead of 2."""
 
     def error(self, message: str) -> NoReturn:
@@ -34,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{message}.", hint=f"See '{self.prog} --help'.")
+        raise UsageError(as_sentence(message), hint=f"See '{self.prog} --help'.")
 
 
 class _Narrow(argparse.HelpFormatter):
