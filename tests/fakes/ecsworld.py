@@ -100,12 +100,14 @@ class Machine:
         arn: of its container instance.
         home: its state.
         world: where it is.
+        takes_its_time: no: its commands end at once.
     """
 
     name: str
     arn: str
     home: Path
     world: EcsWorld
+    takes_its_time: bool = False
 
     def is_down(self) -> bool:
         looks = int(self["down"] or 0)
