@@ -143,6 +143,8 @@ def _remarks(node: NodeView) -> list[str]:
         found.append(
             f"{node.crashes} attempts failed, the last at {_moment(node.failed)}: {reason}."
         )
+    if node.pause:
+        found.append(f"Nothing new is begun on it: {node.pause}.")
     if node.unschedulable and not node.marks.cordoned:
         found.append("It was cordoned by somebody else, and stays so.")
     if not node.ready:

@@ -74,7 +74,7 @@ class Metrics:
             "updog_fleet_step_seconds", "How long scheduling steps took", registry=registry
         )
         self._latest = self._gauge("last_step_timestamp_seconds", "When the last step ended")
-        self._since: dict[str, tuple[Phase, datetime]] = {}
+        self._since: dict[str, tuple[str, datetime]] = {}
 
     def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
         return Gauge(f"updog_fleet_{name}", what, labels, registry=self.registry)
@@ -124,18 +124,18 @@ class Metrics:
 
     def _time(self, nodes: Sequence[NodeView], now: datetime) -> None:
         """Time each phase; how it began stands in the cluster, so a restart loses nothing."""
-        seen: dict[str, tuple[Phase, datetime]] = {}
+        seen: dict[str, tuple[str, datetime]] = {}
         for node in nodes:
-            phase = node.phase
-            if phase in TIMED:
-                began = node.marks.since if phase is Phase.DRAIN else node.spec.since
+            name = TIMED.get(node.phase)
+            if name is not None:
+                began = node.marks.since if name == "drain" else node.spec.since
                 before = self._since.get(node.name)
-                kept = before is not None and before[0] is phase
-                seen[node.name] = before if before and kept else (phase, began or now)
-        for name, (phase, began) in self._since.items():
-            now_in = seen.get(name)
-            if now_in is None or now_in[0] is not phase:
-                self._phases.labels(TIMED[phase]).observe(max((now - began).total_seconds(), 0.0))
+                kept = before is not None and before[0] == name
+                seen[node.name] = before if before and kept else (name, began or now)
+        for node_name, (name, began) in self._since.items():
+            at_present = seen.get(node_name)
+            if at_present is None or at_present[0] != name:
+                self._phases.labels(name).observe(max((now - began).total_seconds(), 0.0))
         self._since = seen
 
 
