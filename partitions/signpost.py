@@ -18,6 +18,7 @@ from typing import TypeAlias
 from partitions.bootcontrol import BootStatus, GptBootControl
 from partitions.bootflags import MAX_TRIES
 from partitions.bootreport import Labels, boot_json, status_lines, version_lines
+from partitions.colour import RED, paint
 from partitions.errors import PartitionError
 from partitions.slot import Slot
 from partitions.sysfs import Located, device_of, from_disk, locate
@@ -37,6 +38,8 @@ class _Options:
     tries: int
     force: bool
     as_json: bool
+    quiet: bool
+    verbose: bool
     sysroot: Path
     root_device: int | None
     labels: Labeller
@@ -70,7 +73,10 @@ def main(
     """
     options = _parse(argv, labels)
     try:
-        options.verb.run(keeper(_located(options)), options)
+        located = _located(options)
+        if options.verbose:
+            _complain(f"disk {located.disk}, set {located.active or 'that boots next'} runs")
+        options.verb.run(keeper(located), options)
         sys.stdout.flush()  # here, where a closed pipe is dealt with, and not at the very end
     except BrokenPipeError:
         # Whoever read our output is gone; Python must not complain about that once more at exit.
@@ -78,7 +84,11 @@ def main(
         _complain("signpost: nobody reads the output any more; a change that was asked for is made")
         return 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last one to hear of it
-        _complain(f"signpost: {_message(error)}")
+        if options.verbose:
+            import traceback
+
+            traceback.print_exception(error)
+        _complain(f"{paint('signpost:', RED, sys.stderr)} {_message(error)}")
         return 1
     return 0
 
@@ -100,8 +110,7 @@ def _status(control: GptBootControl, options: _Options) -> None:
         _say(boot_json(status, labels))
         return
     _say("\n".join((*status_lines(status), *version_lines(status, labels))))
-    for note in status.notes:
-        _complain(f"note: {note}")
+    _tell_notes(options, status.notes)
 
 
 def _next(control: GptBootControl, options: _Options) -> None:
@@ -121,8 +130,7 @@ def _repair(control: GptBootControl, options: _Options) -> None:
     found = [{"copy": each.copy.value, "what": each.what} for each in before.findings]
     tree = {"why": before.why, "repaired": found, "notes": list(before.notes)}
     _answer(options, tree, (before.why, *(f"repaired: {each}" for each in before.findings)))
-    for note in before.notes:
-        _complain(f"note: {note}")
+    _tell_notes(options, before.notes)
 
 
 VERBS = {
@@ -162,6 +170,11 @@ VERBS = {
         _next, "print which set the bootloader would boot now, and why", frozenset({"json"})
     ),
 }
+
+
+def _tell_notes(options: _Options, notes: Iterable[str]) -> None:
+    for note in () if options.quiet else notes:
+        _complain(f"note: {note}")
 
 
 def _answer(options: _Options, tree: Mapping[str, object], lines: Iterable[str]) -> None:
@@ -214,6 +227,8 @@ def _parse(argv: Sequence[str] | None, labels: Labeller) -> _Options:
         tries=said.tries or 1,
         force=said.force,
         as_json=said.json,
+        quiet=said.quiet,
+        verbose=said.verbose,
         sysroot=said.sysroot,
         root_device=said.root_device,
         labels=labels,
@@ -255,6 +270,10 @@ def parser() -> argparse.ArgumentParser:
         "--json",
         action="store_true",
         help="status, next, repair, has-boot-ever-succeeded: JSON on stdout",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="results and errors only")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="tell the disk, and details of errors"
     )
     # For tests: a machine in a folder.
     parser.add_argument("--sysroot", type=Path, default=Path("/"), help=argparse.SUPPRESS)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 
-from repo_tools import deltacommand
+from repo_tools import deltacommand, servecommand
 from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import (
     Commands,
@@ -15,6 +15,7 @@ from repo_tools.commandline import (
     dry_run_flag,
     edition_filter,
     json_flag,
+    loudness_flags,
     release_flags,
     version,
 )
@@ -38,8 +39,6 @@ exit codes: 0 done, 64 wrong command line, 65 bad input, 70 internal error, 74 i
 75 another updog-repo is at work, 77 permission, 78 keys
 """
 
-MOST_PORT = 65535
-
 
 def parser() -> argparse.ArgumentParser:
     """The parser; the name of the command is in ``command``."""
@@ -50,12 +49,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"updog-repo {_own_version()}")
+    loudness_flags(top, default=False)
     commands = Commands(
         top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     )
     _root_commands(commands)
     _draft_commands(commands)
-    _serve_command(commands)
     _disk_image(commands)
     for add_commands in FEATURES:
         add_commands(commands)
@@ -148,24 +147,11 @@ def _migrations(command: argparse.ArgumentParser) -> None:
     edition_filter(command)
 
 
-def _serve_command(commands: Commands) -> None:
-    serve = commands.add("serve", "Serve what is published over HTTP, for trying things out")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    json_flag(serve)
-    serve.add_argument("--port", type=_port, default=8000, help="0 takes any free one (8000)")
-
-
 def _gib(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not a whole number of GiB from 1 upwards")
     return number
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= MOST_PORT):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to {MOST_PORT}")
-    return int(text)
 
 
 def _own_version() -> str:
@@ -174,6 +160,7 @@ def _own_version() -> str:
 
 # Features that bring their own commands: each adds them to the parser.
 FEATURES: tuple[Callable[[Commands], None], ...] = (
+    servecommand.add,
     publishing.add,
     ceremony.add,
     deltacommand.add,

@@ -9,17 +9,21 @@ import argparse
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from partitions.colour import RED, paint
 from partitions.errors import PartitionError
 from repo_tools import arguments as command_line
-from repo_tools.console import answer, answer_path, done, edition_of, repository_of, say
+from repo_tools.console import answer, answer_path, done, edition_of, insist, repository_of, say
 from repo_tools.errors import ExitWith
+from updog import events, logs
 from updog.clock import SystemClock
 from updog.errors import InternalError, PermissionDenied, StorageError, UpdogError, UsageError
+from updog.redact import redactor
 from waves.errors import WaveError
 
 if TYPE_CHECKING:
@@ -27,11 +31,14 @@ if TYPE_CHECKING:
     from waves.schedule import Schedule
 
 EX_INTERRUPTED = 130
+PROGRAM = "updog-repo"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = command_line.parser().parse_args(argv)
+    level = "debug" if arguments.verbose else "error" if arguments.quiet else "info"
+    logs.set_up(level, program=PROGRAM, command=arguments.command)
     try:
         # The clock is asked once: everything one command signs counts from one moment.
         run = getattr(arguments, "run", None) or COMMANDS[arguments.command]
@@ -39,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, "dry_run", False):
             say("Nothing was written.")
     except KeyboardInterrupt:
-        say("Interrupted.")
+        insist("Interrupted.")
         return EX_INTERRUPTED
     except ExitWith as end:
         return end.code
     except Exception as error:  # noqa: BLE001 - the one place where errors become exit codes
-        return _fail(_as_ours(error))
+        return _fail(_as_ours(error), error if arguments.verbose else None)
     return 0
 
 
@@ -112,10 +119,14 @@ def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
 
 def cmd_set_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
     """Set the highest version that hosts may run."""
-    repository = repository_of(arguments)
-    repository.set_max_version(
-        repository.select(arguments.variant, arguments.arch), arguments.max_version
-    )
+    repository, most = repository_of(arguments), arguments.max_version
+    editions = repository.select(arguments.variant, arguments.arch)
+    repository.set_max_version(editions, most)
+    for edition in editions:
+        done(arguments, f"{edition}: the highest version for hosts is {most}; not published yet.")
+        for update in repository.draft(edition).manifest().updates:
+            if update.version > most:
+                say(f"Note: {update.version} is above it, so hosts that run it will go back.")
 
 
 def cmd_set_migrations(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -139,21 +150,6 @@ def cmd_renew_root(arguments: argparse.Namespace, now: datetime) -> None:
     signed = repository.renew_root(now=now, lifetime=parse_offset(arguments.root_expires))
     done(arguments, f"Not published yet. Put it out with: updog-repo refresh {arguments.dir}")
     answer_path(arguments, repository.roots / signed.name)
-
-
-def cmd_serve(arguments: argparse.Namespace, _now: datetime) -> None:
-    """Serve the published files until interrupted."""
-    from repo_tools.serve import Server
-
-    published = repository_of(arguments).published
-    with Server(published, host=arguments.host, port=arguments.port, log=say) as server:
-        say(f"Serving {published}: metadata at /VARIANT/ARCH, targets at /targets.")
-        say("Press Ctrl-C to stop.")
-        answer(arguments, {"url": server.url}, [server.url])
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            say("Stopped.")
 
 
 def cmd_disk_image(arguments: argparse.Namespace, _now: datetime) -> None:
@@ -211,7 +207,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "set-max-version": cmd_set_max_version,
     "set-migrations": cmd_set_migrations,
     "show": cmd_show,
-    "serve": cmd_serve,
     "disk-image": cmd_disk_image,
 }
 
@@ -258,10 +253,23 @@ def _origin(error: Exception) -> str:
     )
 
 
-def _fail(error: UpdogError | WaveError | PartitionError) -> int:
-    say(f"updog-repo: {error}")
-    if hint := getattr(error, "hint", ""):
-        say(hint)
+def _fail(error: UpdogError | WaveError | PartitionError, details: Exception | None) -> int:
+    """Say what went wrong, without what nobody should read.
+
+    Args:
+        error: as one of ours.
+        details: as it was raised, to be told where; None: only what went wrong.
+    """
+    hide = redactor(os.environ)
+    message, hint = hide(str(error)), hide(getattr(error, "hint", ""))
+    if details is not None:
+        insist(hide("".join(traceback.format_exception(details))).rstrip())
+    if logs.structured():
+        events.tell(events.FAILED, why=message, hint=hint, exit_code=error.exit_code)
+        return error.exit_code
+    insist(f"{paint(f'{PROGRAM}:', RED, sys.stderr)} {message}")
+    if hint:
+        insist(hint)
     return error.exit_code
 
 

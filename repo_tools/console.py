@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools.errors import ExitWith
+from updog import logs
 from updog.closedpipe import EX_SIGPIPE, let_go_of_stdout
+
+PACKAGE = "repo_tools"
+"""Logger whose level ``--quiet`` raises."""
 
 if TYPE_CHECKING:
     from repo_tools.draft import Edition
@@ -59,7 +64,18 @@ def answer_path(arguments: argparse.Namespace, path: Path) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line for the person at the terminal."""
+    """Write a line for the person at the terminal, or into the journal; none with ``--quiet``."""
+    log = logging.getLogger(PACKAGE)
+    if log.level >= logging.ERROR:
+        return
+    if logs.structured():
+        log.info("%s", line)
+    else:
+        insist(line)
+
+
+def insist(line: str) -> None:
+    """Write what must be read whatever the flags say: errors, questions, what is being signed."""
     sys.stderr.write(f"{line}\n")
 
 

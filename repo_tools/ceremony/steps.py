@@ -20,7 +20,7 @@ from repo_tools.ceremony import files, rootdraft, words
 from repo_tools.ceremony.changes import Kind, changes
 from repo_tools.ceremony.rootdraft import RootDraft
 from repo_tools.ceremony.standing import faults, remarks, standing
-from repo_tools.console import answer, answer_path, say
+from repo_tools.console import answer, answer_path, insist, say
 from repo_tools.errors import KeyFileError, RootError
 from repo_tools.keys import KeyType, Rehearse
 from repo_tools.keysources import Source, open_signer, public_key
@@ -89,10 +89,14 @@ def sign(arguments: argparse.Namespace, now: datetime) -> None:
     last = before.root if before else None
     if found := faults(draft.root, last, now):
         raise RootError(f"{arguments.draft} cannot be signed. " + " ".join(found))
+    # Nobody signs what was not shown, unless they said that they have read it.
+    tell = say if arguments.yes else insist
     if before:
-        _tell_last(before)
-    _tell(words.diff_lines(changes(last, draft.root)))
-    _tell(f"Note: {note}" for note in remarks(draft.root, now))
+        _tell_last(before, tell)
+    for line in words.diff_lines(changes(last, draft.root)):
+        tell(line)
+    for note in remarks(draft.root, now):
+        tell(f"Note: {note}")
     if not arguments.dry_run:
         _confirm(words.signing_question(draft.root, arguments.key), yes=arguments.yes)
     signed = _with_signature(draft, last, Source.parse(arguments.key))
@@ -268,9 +272,9 @@ def _confirm(question: str, *, yes: bool) -> None:
         raise UsageError("Not signed.")
 
 
-def _tell_last(last: files.LastRoot) -> None:
-    say(f"The last root is version {last.root.version}, {last.path}")
-    say(f"  SHA-256 {last.digest}; compare it with what the other signers see.")
+def _tell_last(last: files.LastRoot, tell: Callable[[str], None] = say) -> None:
+    tell(f"The last root is version {last.root.version}, {last.path}")
+    tell(f"  SHA-256 {last.digest}; compare it with what the other signers see.")
 
 
 def _tell(lines: Iterable[str]) -> None:

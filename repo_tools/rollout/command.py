@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from repo_tools.commandline import Commands, dry_run_flag, release_flags, version
-from repo_tools.console import edition_of, repository_of, result, say
+from repo_tools.console import edition_of, insist, repository_of, result, say
 from repo_tools.simulation.flags import fleet_flags
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _confirmed() -> bool:
             "Nothing was changed: there is no terminal to ask at.",
             hint="Add --yes to make the change that is shown, or --dry-run only to see it.",
         )
-    say("Make this change? [y/N]")
+    insist("Make this change? [y/N]")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING
 
+from partitions.colour import RED, YELLOW, paint
 from updog.errors import UpdogError
+from updog.redact import redactor
 
 if TYPE_CHECKING:
     from updog.apiclient.connection import Connection
@@ -41,8 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         _COMMANDS[args.run](args)
         sys.stdout.flush()
     except UpdogError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        sys.stderr.write(f"{error}{hint}\n")
+        hide = redactor(os.environ)
+        # Without the program's name: others look for how this begins (formats 10.5).
+        sys.stderr.write(f"{paint(hide(str(error)), RED, sys.stderr)}\n")
+        if error.hint:
+            sys.stderr.write(f"{paint('hint:', YELLOW, sys.stderr)} {hide(error.hint)}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; the service goes on with what was begun.\n")
@@ -76,7 +82,7 @@ def apply(args: argparse.Namespace) -> None:
     if args.reboot:
         reboot(args)
     else:
-        _remark("The update is applied and takes effect at the next reboot: apiclient reboot")
+        _remark(args, "The update is applied and takes effect at the next reboot: apiclient reboot")
 
 
 def cancel(args: argparse.Namespace) -> None:
@@ -91,7 +97,7 @@ def cancel(args: argparse.Namespace) -> None:
 def reboot(args: argparse.Namespace) -> None:
     """Restart the machine."""
     _connection(args).ask("POST", "/actions/reboot")
-    _remark("Rebooting, goodbye...")
+    _remark(args, "Rebooting, goodbye...")
 
 
 def get(args: argparse.Namespace) -> None:
@@ -113,8 +119,6 @@ def get(args: argparse.Namespace) -> None:
 def raw(args: argparse.Namespace) -> None:
     """Send any request, and print the body."""
     answer = _connection(args).ask(args.method, args.uri, args.data)
-    if args.verbose:
-        _remark(f"{answer.status} {answer.reason}")
     if args.json:
         is_json = "json" in answer.headers.get("content-type", "") and answer.body
         body = answer.tree() if is_json else answer.body
@@ -141,7 +145,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 it failed, 2 the command line is wrong.",
         allow_abbrev=False,
     )
-    _add_global(parser, DEFAULT_SOCKET, None, verbose=False)
+    _add_global(parser, DEFAULT_SOCKET, None, said=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     update = commands.add_parser("update", help="look for updates and apply them")
     actions = update.add_subparsers(metavar="ACTION", required=True)
@@ -172,7 +176,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
     silent = argparse.SUPPRESS  # absent here must not undo what stood before the command
-    _add_global(parser, silent, silent, verbose=silent)
+    _add_global(parser, silent, silent, said=silent)
     parser.set_defaults(run=name)
     return parser
 
@@ -182,7 +186,7 @@ def _json_flag(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _add_global(
-    parser: argparse.ArgumentParser, path: object, timeout: object, *, verbose: object
+    parser: argparse.ArgumentParser, path: object, timeout: object, *, said: object
 ) -> None:
     parser.add_argument(
         "-s",
@@ -201,7 +205,10 @@ def _add_global(
         help="how long to wait for a command",
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", default=verbose, help="show the status of answers"
+        "-q", "--quiet", action="store_true", default=said, help="results and errors only"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=said, help="show the status of answers"
     )
 
 
@@ -215,7 +222,8 @@ def _seconds(text: str) -> float:
 def _connection(args: argparse.Namespace) -> Connection:
     from updog.apiclient.connection import Connection
 
-    return Connection(args.socket, args.timeout or ANSWER_TIMEOUT)
+    told = sys.stderr.write if args.verbose else None
+    return Connection(args.socket, args.timeout or ANSWER_TIMEOUT, told)
 
 
 @contextmanager
@@ -225,7 +233,7 @@ def _follower(args: argparse.Namespace) -> Iterator[Follower]:
     from updog.clock import SystemClock
 
     connection = _connection(args)
-    if not sys.stderr.isatty():
+    if args.quiet or not sys.stderr.isatty():
         yield Follower(connection, SystemClock(), sleep, args.timeout)
         return
     bar = Bar(connection, sys.stderr)
@@ -239,8 +247,9 @@ def _pretty(tree: object) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False)
 
 
-def _remark(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _remark(args: argparse.Namespace, text: str) -> None:
+    if not args.quiet:
+        sys.stderr.write(f"{text}\n")
 
 
 def _print(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +48,12 @@ class Connection(NamedTuple):
     Attributes:
         path: its socket.
         timeout: seconds that one answer may take.
+        told: gets a line about each answer, where somebody wants to see them.
     """
 
     path: Path
     timeout: float
+    told: Callable[[str], object] | None = None
 
     def ask(self, method: str, uri: str, data: str | None = None) -> Answer:
         """Send a request.
@@ -77,6 +79,8 @@ class Connection(NamedTuple):
             raise NoService(f"No answer on {self.path}: {said}.", hint=hint) from error
         finally:
             wire.close()
+        if self.told is not None:
+            self.told(f"{method} {uri}: {got.status} {got.reason}\n")
         if got.status >= FIRST_ERROR:
             raise Refused(got.status, method, uri, body.strip())
         named = {name.lower(): value for name, value in got.getheaders()}

@@ -119,7 +119,6 @@ def test_upstreams_verbs_and_two_more() -> None:
         ("mark-inactive-valid", "--tries", "many"),
         ("status", "--tries", "1"),
         ("status", "--force"),
-        ("next", "--json"),
         ("rollback-to-inactive", "--force"),
     ],
 )
