@@ -118,7 +118,10 @@ def get(args: argparse.Namespace) -> None:
 
 def raw(args: argparse.Namespace) -> None:
     """Send any request, and print the body."""
-    answer = _connection(args).ask(args.method, args.uri, args.data)
+    answer = _connection(args)._replace(told=None).ask(args.method, args.uri, args.data)
+    if args.verbose:
+        # As Bottlerocket's does (formats 10.5).
+        sys.stderr.write(f"{answer.status} {answer.reason}\n")
     if args.json:
         is_json = "json" in answer.headers.get("content-type", "") and answer.body
         body = answer.tree() if is_json else answer.body
