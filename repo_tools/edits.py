@@ -81,7 +81,7 @@ def remove(manifest: Manifest, variant: str, arch: str, version: Version) -> Man
     asked = (variant, arch, version)
     kept = tuple(update for update in manifest.updates if _identity(update) != asked)
     if len(kept) == len(manifest.updates):
-        raise _no_match(f"{variant} {arch} {version}")
+        raise _no_match(manifest, f"{variant} {arch} {version}")
     return replace(manifest, updates=kept)
 
 
@@ -176,7 +176,7 @@ def _change(
     what: str,
 ) -> Manifest:
     if not any(map(matches, manifest.updates)):
-        raise _no_match(what)
+        raise _no_match(manifest, what)
     updates = tuple(change(u) if matches(u) else u for u in manifest.updates)
     return replace(manifest, updates=updates)
 
@@ -189,8 +189,9 @@ def _title(update: Update) -> str:
     return f"{update.variant} {update.arch} {update.version}"
 
 
-def _no_match(what: str) -> UsageError:
+def _no_match(manifest: Manifest, what: str) -> UsageError:
+    there = ", ".join(map(_title, manifest.updates)) or "no update at all"
     return UsageError(
-        f"the manifest has no update for {what}, so nothing was changed",
-        hint="list what there is, and check the spelling of variant, architecture and version",
+        f"The draft has no update for {what}, so nothing was changed.",
+        hint=f"It has: {there}. See all with: updog-repo show DIR",
     )

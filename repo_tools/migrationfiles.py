@@ -8,7 +8,7 @@ from repo_tools import edits
 from repo_tools.edits import ReleaseFile
 from repo_tools.errors import ImageError
 from repo_tools.imagebuild import SUFFIX
-from updog.errors import DataError
+from updog.errors import DataError, UsageError
 from updog.manifest import Migrations
 
 
@@ -16,12 +16,18 @@ def read(path: Path) -> ReleaseFile:
     """What a ``Release.toml`` says.
 
     Raises:
-        DataError: no such file, or not readable.
+        UsageError: there is no such file.
+        DataError: it is no text.
         ManifestError: it is not a ``Release.toml``.
+        OSError: it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"There is no file {path}.", hint="Name the Release.toml of the release."
+        ) from error
+    except UnicodeDecodeError as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     return edits.read_release(text, str(path))
 

@@ -7,6 +7,7 @@ the old bytes or the new ones. Temporary names start with a dot; nothing serves 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -23,6 +24,7 @@ CHUNK = 1 << 20
 PUBLIC = 0o644
 PRIVATE = 0o600
 _TEMPORARY = ".tmp-"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def replacing(path: Path, *, mode: int = PUBLIC, sync: Sync = os.fsync) -> Itera
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), mode)
@@ -50,6 +52,21 @@ def replacing(path: Path, *, mode: int = PUBLIC, sync: Sync = os.fsync) -> Itera
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent, sync)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give ``path`` to what the system reports about a full disk, since that names no file.
+
+    Raises:
+        OSError: the same.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            error.filename = str(path)
+        raise
 
 
 def write(path: Path, data: bytes, *, mode: int = PUBLIC) -> None:

@@ -12,7 +12,7 @@ import zstandard
 
 from partitions.verity import BLOCK as HASH_BLOCK
 from partitions.verity import VerityError, read_root_hash
-from repo_tools import imagefile
+from repo_tools import imagefile, storage
 from repo_tools.errors import ImageError
 from repo_tools.imagebuild import BLOCK, Built
 from updog.pipeline.formats import LONGEST_MAGIC, Format, detect
@@ -54,8 +54,9 @@ def unpacked(source: Path, folder: Path, expected: Built | None = None) -> Itera
     """
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".tmp-") as file:
         raw = Tally()
-        file.writelines(raw.through(_raw(source)))
-        file.flush()
+        with storage.naming(Path(file.name)):
+            file.writelines(raw.through(_raw(source)))
+            file.flush()
         if expected is not None and raw.hex() != expected.raw_sha256:
             raise ImageError(
                 f"{source} was changed after it had been added.",

@@ -26,6 +26,7 @@ from repo_tools.release.withdraw import below
 from repo_tools.repository import Repository
 from repo_tools.stores.store import Store
 from updog import manifest as manifest_format
+from updog.errors import UsageError
 from updog.manifest import Manifest
 from updog.version import Version
 
@@ -54,9 +55,14 @@ def withdraw(
     Raises:
         PublishedError: what is published is damaged or not signed by us; nothing was changed.
         PublisherBusy: another publisher or editor is at work.
-        UsageError: the release is not published, or there is nothing below it to go back to.
+        UsageError: nothing is, or not the release, or there is nothing below it to go back to.
     """
     with running(repository, now, None, report, store) as run:
+        if not run.was_published(edition):
+            raise UsageError(
+                f"{edition} is not published yet, so there is nothing to withdraw.",
+                hint="Take the release out of the draft: updog-repo release remove DIR",
+            )
         items = run.published(edition)
         before = manifest_of(run, items)
         most = below(before, edition, bad, goal)

@@ -23,12 +23,16 @@ def below(manifest: Manifest, edition: Edition, bad: Version, goal: Version | No
     mine = (edition.variant, edition.arch)
     there = {update.version for update in manifest.updates if (update.variant, update.arch) == mine}
     if bad not in there:
-        raise UsageError(f"The draft of {edition} has no {bad}, so nothing was withdrawn.")
+        known = ", ".join(map(str, sorted(there))) or "nothing"
+        raise UsageError(
+            f"{bad} of {edition} is not published, so nothing was withdrawn.",
+            hint=f"Published is: {known}",
+        )
     left = {version for version in there if version < bad}
     if not left or (goal is not None and goal not in left):
         known = ", ".join(map(str, sorted(left))) or "none"
         raise UsageError(
             f"Hosts of {edition} cannot go back from {bad} to {goal or 'an older release'}.",
-            hint=f"Older releases in the draft: {known}. Their images must be there to go back to.",
+            hint=f"Older releases: {known}. Their images must be there to go back to.",
         )
     return goal or max(left)

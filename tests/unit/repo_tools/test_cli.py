@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -153,7 +154,7 @@ def test_refresh_and_renewed_root(drafted: Path, capsys: pytest.CaptureFixture[s
             65,
             "soon",
         ),
-        (["set-migrations", "{home}", "--from", "{home}/gone.toml"], 65, "gone.toml"),
+        (["set-migrations", "{home}", "--from", "{home}/gone.toml"], 64, "gone.toml"),
         (["set-migrations", "{home}", "--from", "{home}/bad.toml"], 65, "migrations"),
         (["publish", "{home}", "--keys", "{home}/elsewhere"], 78, "targets.pem is missing"),
         (["remove-update", "{home}", *NAMES[:4], "-v", "9.9.9"], 64, "9.9.9"),
@@ -374,3 +375,63 @@ def test_a_reader_that_has_seen_enough_ends_it_in_silence() -> None:
     finally:
         os.close(write)
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_taken_port_is_named_with_what_to_do(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", str(drafted), "--port", str(port)]) == 74
+    told = capsys.readouterr().err
+    assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use." in told
+    assert "Choose another --port" in told
+
+
+def test_address_of_another_machine_is_named(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", str(drafted), "--host", "192.0.2.1", "--port", "0"]) == 74
+    told = capsys.readouterr().err
+    assert "Cannot listen on 192.0.2.1 port 0: " in told
+    assert "--host" in told
+
+
+def test_release_toml_that_is_not_there_is_a_wrong_command_line(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set-migrations", str(drafted), "--from", "nofile"]) == 64
+    assert "There is no file nofile." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["remove-update"], ["set-waves", "--policy", "default"], ["release", "remove"]]
+)
+def test_release_that_is_not_drafted_is_told_with_those_that_are(
+    drafted: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    names = ["--variant", "edge", "--arch", "x86_64", "-v", "9.9.9"]
+    assert main([*command, str(drafted), *names]) == 64
+    told = capsys.readouterr().err
+    assert "The draft has no update for edge x86_64 9.9.9, so nothing was changed." in told
+    assert "It has: edge x86_64 1.1.0. See all with: updog-repo show DIR" in told
+
+
+def test_set_max_version_says_whom_it_calls_back(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set-max-version", str(drafted), "-v", "1.5.0"]) == 0
+    told = capsys.readouterr().err
+    assert "edge x86_64: the highest version for hosts is 1.5.0; not published yet." in told
+    assert "go back" not in told
+    assert main(["set-max-version", str(drafted), "-v", "1.0.0"]) == 0
+    assert "1.1.0 is above it, so hosts that run it will go back." in capsys.readouterr().err
+
+
+def test_withdrawal_of_what_was_never_published_names_the_other_command(
+    drafted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["release", "withdraw", str(drafted), *NAMES]) == 64
+    told = capsys.readouterr().err
+    assert "not published yet" in told
+    assert "updog-repo release remove" in told

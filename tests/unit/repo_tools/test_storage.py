@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from pathlib import Path
+
+import pytest
 
 from repo_tools import storage
 from tests.fakes.syncs import Syncs
@@ -26,3 +29,19 @@ def test_each_new_folder_is_flushed_into_its_parent(tmp_path: Path) -> None:
         (tmp_path / "published", frozenset({"targets"})),
     ]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("number", "named"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EIO, False)]
+)
+def test_file_that_did_not_fit_is_named(tmp_path: Path, number: int, *, named: bool) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="full") as raised, storage.replacing(path):
+        raise OSError(number, "full")
+    assert raised.value.filename == (str(path) if named else None)
+
+
+def test_name_that_the_system_gave_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="full") as raised, storage.naming(tmp_path / "file"):
+        raise OSError(errno.ENOSPC, "full", "another")
+    assert raised.value.filename == "another"

@@ -84,7 +84,7 @@ def test_what_becomes_of_which_hosts_is_told(repository: Repository) -> None:
 
 
 def test_a_release_that_is_only_drafted_cannot_be_withdrawn(repository: Repository) -> None:
-    with pytest.raises(UsageError, match=r"has no 1\.3\.0"):
+    with pytest.raises(UsageError, match=r"1\.3\.0 of edge x86_64 is not published"):
         withdraw(repository, EDITION, NEXT, now=LATER)
 
 
