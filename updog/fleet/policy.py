@@ -152,12 +152,18 @@ _WAITS = {
 def _next(node: NodeView, rules: Rules, now: datetime) -> Step | None:
     if node.gone:
         return restore(node, "it is no longer one of ours") if node.marks.any else None
-    return _NEXT.get(node.phase, _leftover)(node, rules, now)
+    if node.marks.any and node.phase not in _EMPTIED:
+        return restore(node, _UNDONE.get(node.phase, "nothing is under way"))
+    return _NEXT.get(node.phase, _nothing)(node, rules, now)
 
 
-def _leftover(node: NodeView, _rules: Rules, _now: datetime) -> Step | None:
-    """At rest, or about to be: whatever is left on it is undone."""
-    return restore(node, "nothing is under way") if node.marks.any else None
+def _nothing(_node: NodeView, _rules: Rules, _now: datetime) -> None:
+    """Its agent is at work, and nothing is taken from it meanwhile."""
+
+
+_EMPTIED = frozenset({Phase.DRAIN, Phase.REBOOT})
+"""Only here a node is ours: it is being emptied, or its restart is permitted."""
+_UNDONE = {Phase.RETURN: "the new version runs", Phase.RESET: "its agent has failed"}
 
 
 def _stage(node: NodeView, rules: Rules, now: datetime) -> Step | None:
@@ -176,14 +182,8 @@ def _drain(node: NodeView, _rules: Rules, now: datetime) -> Step:
     return Step(node.name, Action.DRAIN, f"{node.spec.version} is staged")
 
 
-def _nothing(_node: NodeView, _rules: Rules, _now: datetime) -> None:
-    """Its agent is at work, and nothing is taken from it meanwhile."""
-
-
 def _return(node: NodeView, _rules: Rules, now: datetime) -> Step:
-    # Pods come back before anybody looks whether the node is well.
-    if node.marks.any:
-        return restore(node, f"{node.spec.version} runs")
+    # Pods have come back by now, before anybody looks whether the node is well.
     return move(node, State.MONITORING, f"{node.spec.version} runs", now)
 
 
@@ -192,17 +192,12 @@ def _settle(node: NodeView, _rules: Rules, _now: datetime) -> Step:
 
 
 def _reset(node: NodeView, _rules: Rules, now: datetime) -> Step:
-    if node.marks.any:
-        return restore(node, "its agent has failed")
     return move(node, State.IDLE, "its agent has failed", now)
 
 
 _NEXT: dict[Phase, Callable[[NodeView, Rules, datetime], Step | None]] = {
     Phase.STAGE: _stage,
     Phase.DRAIN: _drain,
-    # The permission to restart is outstanding: the cordon stays until the agent has spoken.
-    Phase.REBOOT: _nothing,
-    Phase.MONITOR: _nothing,
     Phase.RETURN: _return,
     Phase.SETTLE: _settle,
     Phase.RESET: _reset,
