@@ -1,0 +1,158 @@
+"""The system of `fixtures.vmos` in a machine; its commands are run over a serial port."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.vm.machine import Disk, Hardware, Machine, booted
+
+STAGE_WORDS = "console=ttyS0 panic=1 quiet loglevel=4"
+_PATIENCE = 180.0
+_READY = b'{"ready": true}\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command in the guest ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def checked(self) -> Done:
+        """Return itself if the command succeeded."""
+        assert self.code == 0, self
+        return self
+
+
+class Guest:
+    """A running system.
+
+    Attributes:
+        machine: it runs on.
+    """
+
+    def __init__(self, machine: Machine, channel: socket.socket) -> None:
+        self.machine = machine
+        self._channel = channel
+        self._lines = channel.makefile("rb")
+
+    def up(self, version: str) -> None:
+        """Wait until this version is up, and nothing else before."""
+        line = self.machine.expect(r"guest: up \S+", limit=_PATIENCE)
+        assert line.endswith(f"up {version}"), line
+        while not self._lines.readline().endswith(_READY):
+            pass  # the answer to a command that was cut off by a restart
+
+    def run(self, *words: str, limit: float = _PATIENCE, given: str | None = None) -> Done:
+        """Run a program and wait for its end.
+
+        Args:
+            words: program, by its whole path or a name in /usr/bin, and arguments.
+            limit: seconds.
+            given: its standard input.
+        """
+        self._ask(words, limit, given)
+        return self._answer()
+
+    def json(self, *words: str) -> Any:
+        """Run a program that must succeed, and return what it prints as a value."""
+        return json.loads(self.run(*words).checked().out)
+
+    def python(self, code: str) -> str:
+        """Run a piece of Python that must succeed, and return what it prints."""
+        return self.run("python3", "-c", code).checked().out
+
+    def restart_by(self, *words: str) -> None:
+        """Run a program that restarts the machine, and wait until it does."""
+        self._ask(words, _PATIENCE, None)
+        if not self.machine.expect(
+            "guest: restarting", "guest: exit [^0]", limit=_PATIENCE
+        ).endswith("restarting"):
+            raise AssertionError(self._answer())
+
+    def switch_off(self) -> None:
+        """Let the system switch the machine off in good order."""
+        self._ask(("python3", "-c", "import os, signal; os.kill(1, signal.SIGUSR1)"), 60.0, None)
+        self.machine.off()
+
+    def _answer(self) -> Done:
+        answer = json.loads(self._lines.readline())
+        return Done(answer["code"], answer["out"], answer["err"])
+
+    def _ask(self, words: tuple[str, ...], limit: float, given: str | None) -> None:
+        asked = {"run": words, "limit": limit, "input": given}
+        self._channel.sendall(json.dumps(asked).encode() + b"\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """A machine with a disk, and the kernel and initramfs that its firmware starts.
+
+    Attributes:
+        home: its folder.
+        kernel: of the boot stage.
+        stage: the initramfs of it.
+    """
+
+    home: Path
+    kernel: Path
+    stage: Path
+
+    @property
+    def disk(self) -> Path:
+        """Its disk."""
+        return self.home / "disk.img"
+
+    @contextmanager
+    def on(self, *more: str, disk: Disk | None = None, limit: float = 600.0) -> Iterator[Guest]:
+        """Switch it on.
+
+        Args:
+            more: further words for QEMU.
+            disk: another disk than its own.
+            limit: seconds until it is switched off.
+        """
+        # No path: the folders of tests may be too long for a socket's.
+        name = f"updog-vm-{os.getpid()}-{uuid4().hex}"
+        port = ["-chardev", f"socket,id=tests,path={name},abstract=on,server=on,wait=off"]
+        port += ["-device", "isa-serial,chardev=tests"]
+        hardware = Hardware(
+            disk or Disk(self.disk), self.kernel, self.stage, STAGE_WORDS, more=(*port, *more)
+        )
+        with (
+            booted(hardware, self.home, limit=limit) as machine,
+            _connected(machine, name) as channel,
+        ):
+            yield Guest(machine, channel)
+
+
+@contextmanager
+def _connected(machine: Machine, name: str) -> Iterator[socket.socket]:
+    # QEMU listens before it starts the guest; its console answers when it does.
+    machine.monitor.ask("query-status")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(_PATIENCE)
+        channel.connect(f"\0{name}")
+        yield channel
+
+
+def copy_disk(source: Path, target: Path) -> None:
+    """Copy a sparse disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as old, target.open("wb") as new:
+        new.truncate(source.stat().st_size)
+        while piece := old.read(1 << 20):
+            if piece.count(0) != len(piece):
+                new.seek(old.tell() - len(piece))
+                new.write(piece)
+    shutil.copymode(source, target)
