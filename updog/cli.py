@@ -250,7 +250,8 @@ def _report_installed(args: Namespace, result: Installed | Declined) -> bool:
         return False
     text = report.update_json if args.json else report.applied_line
     _print(text(result.update))
-    remark(args, moved_line(result.receipts))
+    stood = f"{result.update.version} stands whole on the other set already; nothing was written."
+    remark(args, stood if result.already else moved_line(result.receipts))
     return True
 
 

@@ -11,16 +11,36 @@ from updog.durable import read_small, remove_durably, write_durably
 LIMIT = 64 << 10
 
 
+class StagedImage(NamedTuple):
+    """What was written to one partition.
+
+    Attributes:
+        role: root, boot or hash.
+        target: name of the published file.
+        packed_sha256: digest of that file, as signed; hex.
+        length: bytes of the image.
+        sha256: digest of the image; hex.
+    """
+
+    role: str
+    target: str
+    packed_sha256: str
+    length: int
+    sha256: str
+
+
 class StagedUpdate(NamedTuple):
     """An update that `install.stage` finished.
 
-    It is only a label: whether the set may boot is decided by its boot bits alone.
+    It is only a label: whether the set may boot is decided by its boot bits alone, and what it
+    holds by its bytes.
     """
 
     slot: str
     variant: str
     arch: str
     version: str
+    images: tuple[StagedImage, ...] = ()
 
 
 def remember(path: Path, staged: StagedUpdate) -> None:
@@ -30,7 +50,8 @@ def remember(path: Path, staged: StagedUpdate) -> None:
         StorageError: the file system refused.
         PermissionDenied: this user may not write there.
     """
-    write_durably(path, json.dumps(staged._asdict(), indent=2).encode() + b"\n")
+    said = {**staged._asdict(), "images": [image._asdict() for image in staged.images]}
+    write_durably(path, json.dumps(said, indent=2).encode() + b"\n")
 
 
 def forget(path: Path) -> None:
@@ -55,7 +76,25 @@ def recall(path: Path) -> StagedUpdate | None:
         said = json.loads(content or b"null")
     except (ValueError, RecursionError):
         return None
-    names = StagedUpdate._fields
+    names = StagedUpdate._fields[:-1]
     if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in names):
         return None
-    return StagedUpdate(*(said[name] for name in names))
+    slot, variant, arch, version = (said[name] for name in names)
+    return StagedUpdate(slot, variant, arch, version, _images(said.get("images")))
+
+
+def _images(said: object) -> tuple[StagedImage, ...]:
+    """The images of a label; none where one makes no sense, or an older version wrote it."""
+    found = []
+    for one in said if isinstance(said, list) else ():
+        kinds = StagedImage.__annotations__
+        if not isinstance(one, dict) or one.keys() != kinds.keys():
+            return ()
+        image = StagedImage(**one)
+        texts = (image.role, image.target, image.packed_sha256, image.sha256)
+        if not all(isinstance(text, str) for text in texts) or type(image.length) is not int:
+            return ()
+        if image.length <= 0:
+            return ()
+        found.append(image)
+    return tuple(found)

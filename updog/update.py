@@ -7,32 +7,21 @@ What only asks, and changes nothing, stands in `updog.visit`.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from partitions import verity
-from partitions.blockio import Access, DeviceOpener
-from partitions.bootcontrol import BootControl
-from partitions.errors import PartitionError
-from updog import events, install, kept, migrations, room, select, staged
+from updog import events, install, migrations, room, select
 from updog.activation import activate
-from updog.body import Fetcher
-from updog.clock import Clock
-from updog.errors import PermissionDenied, StorageError, TargetMismatch
-from updog.images import image_set
-from updog.install import ImageSet, Receipt
+from updog.environment import Environment
+from updog.install import Receipt
 from updog.lock import RunLock
 from updog.manifest import Manifest, Update
 from updog.migrate.rehearsal import before_update
-from updog.moving import Progress, Watch, silent
-from updog.pipeline.cancel import Cancel
-from updog.pipeline.columns import Slices
-from updog.select import Chosen, Declined, Host, Verdict
+from updog.select import Chosen, Declined, Verdict
 from updog.session import Session
-from updog.settings import Settings
+from updog.staging import may_fail, running_release, stage
+from updog.standing import stands_whole
 from updog.unchanged import MANIFEST
 from updog.visit import (
     Visitor,
@@ -45,11 +34,6 @@ from updog.visit import (
     read_manifest,
     shipped_root,
 )
-
-log = logging.getLogger(__name__)
-
-ROOT_HASH_START = 8192
-"""Bytes at the start of a hash image that its root hash depends on."""
 
 __all__ = [
     "MANIFEST",
@@ -66,53 +50,26 @@ __all__ = [
     "policy",
     "prepare",
     "read_manifest",
+    "running_release",
     "shipped_root",
     "update",
     "update_image",
 ]
 
 
-def unwatched(_update: Update) -> None:
-    """Nobody wants to know that an update starts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """Everything that one run touches.
-
-    Attributes:
-        settings: the configuration.
-        host: who asks.
-        now: the time of the whole run.
-        fetcher: the way to the repository.
-        open_device: the way to the partitions.
-        control: the way to the boot bits.
-        grace: how long past its expiry metadata is believed (`updog.trust`).
-        clock: for what takes long (`updog.session`); None where time stands still.
-        starting: told which update is about to be installed.
-        progress: told how far the images are.
-        cancel: ends an installation when it is given.
-    """
-
-    settings: Settings
-    host: Host
-    now: datetime
-    fetcher: Fetcher
-    open_device: DeviceOpener
-    control: BootControl
-    grace: timedelta = timedelta(0)
-    clock: Clock | None = None
-    starting: Callable[[Update], None] = unwatched
-    progress: Progress = silent
-    cancel: Cancel | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An update that stands on the inactive set, with the proof for each image."""
+    """An update that stands on the inactive set.
+
+    Attributes:
+        update: which.
+        receipts: the proof for each image that this run wrote; empty if none was.
+        already: it stood there whole before this run, which wrote nothing to it.
+    """
 
     update: Update
     receipts: tuple[Receipt, ...]
+    already: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +145,7 @@ def update(env: Environment, wish: Wish) -> Installed | Declined:
     """
     with RunLock(env.settings.paths.lock):
         result = _install(env, wish)
-        if isinstance(result, Installed):
+        if isinstance(result, Installed) and not (result.already and _boots_next(env)):
             activate(env.settings, env.control, str(result.update.version))
             following = env.control.status().next
             events.tell(events.ACTIVATED, slot=following, version=result.update.version)
@@ -231,99 +188,26 @@ def _install(env: Environment, wish: Wish) -> Installed | Declined:
         return outcome
     # Asked before the download too, so that a refusal does not cost the network anything.
     install.refuse_unconfirmed(env.control, force=wish.force)
+    if stands_whole(env, session, outcome.update):
+        # What the next boot needs may be gone, or older than the update; it costs a look.
+        cache(env, session, offered, outcome.update)
+        return Installed(outcome.update, (), already=True)
     env.starting(outcome.update)
     events.tell(events.STARTED, version=outcome.update.version)
     names = cache(env, session, offered, outcome.update)
     if env.settings.rehearse:
         # A boot that cannot migrate the settings falls back: find out before the old set goes.
         before_update(env.settings.paths, env.host.version, outcome.update.version, env.now)
-    receipts = _stage(env, session, outcome.update, force=wish.force)
+    receipts = stage(env, session, outcome.update, force=wish.force)
     # Only now can nothing but the running and the new set boot: before, a fallback to the old one
     # could have found its migrations gone.
-    _may_fail(lambda: session.prune(names, env.settings.paths.migrations_dir))
+    may_fail(lambda: session.prune(names, env.settings.paths.migrations_dir))
     return Installed(outcome.update, receipts)
 
 
-def _stage(
-    env: Environment, session: Session, chosen: Update, *, force: bool
-) -> tuple[Receipt, ...]:
-    images = image_set(session, chosen.images, running_release(env.control, env.open_device))
-    paths, slot = env.settings.paths, env.control.inactive_set().slot
-    receipts = _write_images(env, session, images, force=force)
-    for receipt in receipts:
-        log.debug("%s", receipt)
-    label = staged.StagedUpdate(slot, chosen.variant, chosen.arch, str(chosen.version))
-    _may_fail(lambda: staged.remember(paths.staged, label))
-    _may_fail(lambda: _remember_blocks(paths.kept_hashes, slot, receipts))
-    events.tell(events.INSTALLED, version=chosen.version, slot=slot)
-    return receipts
-
-
-def running_release(control: BootControl, open_device: DeviceOpener) -> str | None:
-    """The root hash of the running release, by which deltas are named; None where it has none."""
-    try:
-        with open_device(control.active_set().hash, Access.READ) as device:
-            return verity.read_root_hash(device.pread(0, min(ROOT_HASH_START, device.size)))
-    except PartitionError as error:
-        log.debug("the running release has no root hash: %s", error)
-        return None
-
-
-def _remember_blocks(folder: Path, slot: str, receipts: Sequence[Receipt]) -> None:
-    for role, receipt in zip(kept.ROLES, receipts, strict=True):
-        if receipt.hashes is not None:
-            kept.remember(folder, slot, role, receipt.hashes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What this host remembers about its sets (see `updog.beside.Ledger`)."""
-
-    env: Environment
-
-    def cleared(self) -> None:
-        """What is known about a set goes before the first write to it, and comes back at the end.
-
-        So it never tells of what is not there, and a refused update leaves it alone.
-        """
-        paths, slot = self.env.settings.paths, self.env.control.inactive_set().slot
-        _may_fail(lambda: staged.forget(paths.staged))
-        _may_fail(lambda: kept.forget(paths.kept_hashes, slot))
-
-    def hashes(self, slot: str, role: str) -> Slices | None:
-        """The kept hashes of a partition."""
-        return kept.Kept(self.env.settings.paths.kept_hashes).hashes(slot, role)
-
-
-def _write_images(
-    env: Environment, session: Session, images: ImageSet, *, force: bool
-) -> tuple[Receipt, ...]:
-    while True:
-        try:
-            return install.stage(
-                images,
-                env.control,
-                env.open_device,
-                tries=env.settings.boot.tries,
-                force=force,
-                watch=Watch(env.progress, env.cancel),
-                ledger=_Kept(env),
-            )
-        except TargetMismatch as error:
-            # The set stays cleared until another server's bytes are what was signed.
-            if not session.elsewhere(error):
-                raise
-
-
-def _may_fail(step: Callable[[], None]) -> None:
-    """Take a step of bookkeeping: one that fails is said, and is no reason to go without an update.
-
-    What a set holds and whether it may boot is decided by its bytes and bits alone.
-    """
-    try:
-        step()
-    except (StorageError, PermissionDenied) as error:
-        log.warning("%s", error)
+def _boots_next(env: Environment) -> bool:
+    status = env.control.status()
+    return status.next is not None and status.next != status.active
 
 
 def _tell(env: Visitor, session: Session, name: str, value: str) -> None:

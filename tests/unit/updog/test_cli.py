@@ -134,6 +134,19 @@ def test_update_writes_activates_and_says_so(world: FileWorld, capsys: Capture) 
     assert not world.rebooted
 
 
+def test_an_update_that_stands_already_says_so(world: FileWorld, capsys: Capture) -> None:
+    assert run(world, "update-image") == 0
+    before = world.disk.read_bytes()
+    capsys.readouterr()
+    assert run(world, "update-image") == 0
+    out, err = capsys.readouterr()
+    assert out == "Update applied: edge-gw 1.2.0\n"
+    assert err == "1.2.0 stands whole on the other set already; nothing was written.\n"
+    assert world.disk.read_bytes() == before
+    assert run(world, "update") == 0
+    assert world.bits() == ACTIVATED
+
+
 def test_update_as_json_is_the_update(world: FileWorld, capsys: Capture) -> None:
     assert run(world, "update", "--json") == 0
     assert json.loads(capsys.readouterr().out) == update_as_json(release(V3))

@@ -99,7 +99,99 @@ def test_update_writes_activates_and_remembers(world: ClientWorld) -> None:
     for role, raw in RAW.items():
         assert world.machine.content(role).startswith(raw)
     assert world.machine.bits() == {Slot.A: CONFIRMED, Slot.B: BootFlags(2, 1)}
-    assert staged.recall(world.paths.staged) == StagedUpdate("B", "edge-gw", "x86_64", "1.2.0")
+    label = staged.recall(world.paths.staged)
+    assert label is not None
+    assert label[:4] == StagedUpdate("B", "edge-gw", "x86_64", "1.2.0")[:4]
+    digests = [hashlib.sha256(RAW[role]).hexdigest() for role in ("root", "boot", "hash")]
+    assert [image.sha256 for image in label.images] == digests
+
+
+def again(world: ClientWorld, *, activate: bool = False) -> Installed:
+    """Install once more, with the boot bits as they are."""
+    run = update.update if activate else update.update_image
+    result = run(world.environment(), Wish())
+    assert isinstance(result, Installed)
+    return result
+
+
+def test_what_stands_already_is_not_written_again(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish())
+    before = len(world.machine.disk.log)
+    world.repo.log.clear()
+    result = again(world)
+    assert result.already
+    assert result.receipts == ()
+    assert len(world.machine.disk.log) == before
+    assert not [path for path in world.repo.log if path.endswith(".lz4")]
+
+
+def test_what_stands_already_is_activated_as_the_first_run_would_have(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish())
+    assert again(world, activate=True).already
+    assert world.machine.bits() == {Slot.A: CONFIRMED, Slot.B: BootFlags(2, 1)}
+
+
+def test_what_boots_next_already_is_left_as_it_is(world: ClientWorld) -> None:
+    update.update(world.environment(), Wish())
+    before = len(world.machine.disk.log)
+    assert again(world, activate=True).already
+    assert again(world).already
+    assert len(world.machine.disk.log) == before
+
+
+@pytest.mark.parametrize("role", ["root", "boot", "hash"])
+def test_a_set_that_was_damaged_since_is_written_again(world: ClientWorld, role: str) -> None:
+    update.update_image(world.environment(), Wish())
+    world.machine.disk.data[world.machine.places[role].start + len(RAW[role]) // 2] ^= 1
+    assert not again(world).already
+    assert world.machine.content(role).startswith(RAW[role])
+
+
+def test_a_set_that_has_spent_a_try_is_written_again(world: ClientWorld) -> None:
+    settings = world.settings
+    three = settings._replace(boot=settings.boot._replace(tries=3))
+    update.update_image(world.environment(), Wish())
+    result = update.update_image(world.environment(three), Wish())
+    assert isinstance(result, Installed)
+    assert not result.already
+    assert world.machine.bits()[Slot.B].tries_left == 3
+
+
+def test_a_version_that_was_made_anew_is_written_again(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish())
+    world.repo.add_target("root.lz4", world.images["boot"].frame)
+    world.offer(release(V2), release(V3))
+    assert not again(world).already
+
+
+def test_another_version_is_written_over_what_stands_there(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish(image=V2))
+    assert not again(world).already
+
+
+def test_a_label_of_an_older_version_is_not_enough(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish())
+    label = staged.recall(world.paths.staged)
+    assert label is not None
+    staged.remember(world.paths.staged, label._replace(images=()))
+    assert not again(world).already
+
+
+def test_caches_that_were_lost_come_back_although_nothing_is_written(world: ClientWorld) -> None:
+    update.update_image(world.environment(), Wish())
+    cached = sorted(path.name for path in world.paths.migrations_dir.iterdir())
+    for path in world.paths.migrations_dir.iterdir():
+        path.unlink()
+    assert again(world).already
+    assert sorted(path.name for path in world.paths.migrations_dir.iterdir()) == cached
+
+
+def test_an_unconfirmed_boot_is_refused_although_the_update_stands(tmp_path: Path) -> None:
+    world = ClientWorld(tmp_path, machine=two_sets({Slot.A: BootFlags(2, 1), Slot.B: BootFlags()}))
+    world.offer(release(V3))
+    update.update_image(world.environment(), Wish(force=True))
+    with pytest.raises(UnconfirmedBoot):
+        again(world, activate=True)
 
 
 def test_update_image_writes_but_does_not_activate(world: ClientWorld) -> None:
