@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Container, Mapping
 from functools import cmp_to_key
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ _COUNTED = re.compile(r"(?P<base>.*?)\+(?P<left>\d+)(-(?P<done>\d+))?$")
 
 
 class Entry(NamedTuple):
-    path: Path
+    name: str
     base: str
     left: int | None
     done: int
@@ -24,22 +25,29 @@ class Entry(NamedTuple):
     program: str
 
 
-def entries(esp: Path) -> list[Entry]:
-    """What the menu would show, in its order."""
-    found = [_read(path) for path in (esp / "loader/entries").glob("*.conf")]
-    usable = [each for each in found if each.program and (esp / each.program[1:]).is_file()]
+def menu(files: Mapping[str, str], programs: Container[str]) -> list[Entry]:
+    """What is shown of entries by name, and in which order; programs by path."""
+    found = [_read(name, text) for name, text in files.items() if name.endswith(".conf")]
+    usable = [each for each in found if each.program in programs]
     return sorted(usable, key=cmp_to_key(_compare))
+
+
+def entries(esp: Path) -> list[Entry]:
+    """What is shown of a mounted ESP."""
+    files = {path.name: path.read_text() for path in (esp / "loader/entries").iterdir()}
+    return menu(files, {f"/{path.relative_to(esp)}" for path in esp.rglob("*.efi")})
 
 
 def start(esp: Path) -> str | None:
     """Choose, count, and return the program that is started; None if there is no entry."""
-    menu = entries(esp)
-    if not menu:
+    shown = entries(esp)
+    if not shown:
         return None
-    first = menu[0]
+    first = shown[0]
     if first.left:
         counted = f"{first.base}+{first.left - 1}-{first.done + 1}.conf"
-        first.path.rename(first.path.with_name(counted))
+        folder = esp / "loader/entries"
+        (folder / first.name).rename(folder / counted)
     return first.program
 
 
@@ -57,12 +65,13 @@ def efi_program(content: bytes, *, signature: bytes = b"") -> bytes:
     return bytes(head) + content + signature
 
 
-def _read(path: Path) -> Entry:
-    said = dict(line.split(maxsplit=1) for line in path.read_text().splitlines() if " " in line)
-    counted = _COUNTED.match(path.stem)
+def _read(name: str, text: str) -> Entry:
+    said = dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line.strip())
+    stem = name.removesuffix(".conf")
+    counted = _COUNTED.match(stem)
     return Entry(
-        path,
-        path.stem if counted is None else counted["base"],
+        name,
+        stem if counted is None else counted["base"],
         None if counted is None else int(counted["left"]),
         0 if counted is None else int(counted["done"] or 0),
         said.get("sort-key", ""),
@@ -77,6 +86,6 @@ def _compare(one: Entry, two: Entry) -> int:
         return -1 if one.sort_key else 1
     if one.sort_key != two.sort_key:
         return -1 if one.sort_key < two.sort_key else 1
-    if one.path.name != two.path.name:
-        return -1 if one.path.name > two.path.name else 1
+    if one.name != two.name:
+        return -1 if one.name > two.name else 1
     return 0
