@@ -25,6 +25,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
+import boto3
 import pytest
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import ECSException, InvalidParameterException
@@ -34,6 +35,8 @@ from moto.moto_api import state_manager
 from moto.server import ThreadedMotoServer
 from moto.ssm.exceptions import SSMException
 from moto.ssm.models import Command, SimpleSystemManagerBackend
+
+from updog.fleet.ecs.asking import config
 
 PAGE = 100
 MOST_MACHINES = 50
@@ -89,6 +92,13 @@ class Aws:
     drained: list[str] = field(default_factory=list)
     faults: dict[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
     _stops: dict[Any, float] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: Any) -> Any:
+        """A client as the updater makes it; to make one takes longer than what tests do with it."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, config=config(""))
+        return self._clients[service]
 
     def fresh(self, now: Callable[[], float] | None = None) -> None:
         """Forget what earlier tests have set.

@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ecs.models import ecs_backends
@@ -23,12 +22,11 @@ from types_boto3_ecs import ECSClient
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.ecs import ENVIRONMENT, Aws, in_bash
-from updog.fleet.ecs.asking import config
 from updog.fleet.ecs.cloud import Cloud
 from updog.fleet.ecs.guard import Identity
 from updog.fleet.ecs.hold import Run
 from updog.fleet.ecs.marks import CLAIM, Mark
-from updog.fleet.ecs.options import Documents, Options
+from updog.fleet.ecs.options import Documents, Limits, Options
 from updog.fleet.ecs.outcome import Result, Summary
 from updog.fleet.ecs.round import Round
 from updog.fleet.ecs.runcommand import RunCommand
@@ -39,6 +37,8 @@ REGION = ENVIRONMENT["AWS_DEFAULT_REGION"]
 DOCUMENTS = Documents("updog-check", "updog-apply", "updog-reboot")
 LONG = 60.0
 """Seconds that anything may take on a busy machine; nothing waits that long where all is well."""
+A_MINUTE = timedelta(minutes=1)
+"""Between two looks of an updater in this process: fewer looks, quicker tests."""
 AMI = "ami-12c6146b"
 
 # The update API's states, kept in files: what runs, what is offered, what is staged, the mood.
@@ -204,7 +204,7 @@ class EcsWorld:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        self.ecs = boto3.client("ecs")
+        self.ecs = self.cloud.client("ecs")
         self.ecs.create_cluster(clusterName=self.name)
         self.ecs.register_task_definition(
             family="work", containerDefinitions=[{"name": "work", "image": "work", "memory": 1}]
@@ -231,7 +231,9 @@ class EcsWorld:
         managed: bool = True,
     ) -> list[Machine]:
         """Start machines, with tasks of a service on each."""
-        started = boto3.client("ec2").run_instances(ImageId=AMI, MinCount=number, MaxCount=number)
+        started = self.cloud.client("ec2").run_instances(
+            ImageId=AMI, MinCount=number, MaxCount=number
+        )
         made = [self._join(str(each["InstanceId"])) for each in started["Instances"]]
         for machine in made:
             state = {"version": version, "offer": offer, "staged": "", "state": "Idle"}
@@ -252,12 +254,11 @@ class EcsWorld:
 
     def run(self, name: str = "", **words: Any) -> Run:
         """What the instances of a run share; nothing sleeps in it."""
-        how = config(REGION)
-        ecs, ec2 = boto3.client("ecs", config=how), boto3.client("ec2", config=how)
+        cloud = self.cloud
         return Run(
             name or f"run-{next(self._numbers)}",
-            Cloud(ecs, ec2, self.name),
-            RunCommand(boto3.client("ssm", config=how)),
+            Cloud(cloud.client("ecs"), cloud.client("ec2"), self.name),
+            RunCommand(cloud.client("ssm")),
             self.clock,
             self.sleep,
             Options(DOCUMENTS, **words).limits,
@@ -277,6 +278,7 @@ class EcsWorld:
         **words: Any,
     ) -> Summary:
         """Run the updater in this process, in no time."""
+        words.setdefault("limits", Limits(poll=A_MINUTE))
         run, options = self.run(name, **words), Options(DOCUMENTS, **words)
         identity = Identity(run.name, task)
         return Round(run, options, identity, wait or self.sleep).go()
@@ -319,7 +321,7 @@ class EcsWorld:
 
     def _documents(self) -> None:
         """Make the documents that the template has."""
-        ssm, resources = boto3.client("ssm"), template()["Resources"]
+        ssm, resources = self.cloud.client("ssm"), template()["Resources"]
         known = {each["Name"] for each in ssm.list_documents()["DocumentIdentifiers"]}
         for name, resource in zip(
             (DOCUMENTS.check, DOCUMENTS.apply, DOCUMENTS.reboot),
