@@ -17,7 +17,7 @@ from tests.fakes.clock import NOW
 from tests.fakes.ecs import Aws, aws
 from tests.fakes.ecsworld import LONG, EcsWorld, Machine, result_of
 from updog.fleet.ecs.budget import Amount
-from updog.fleet.ecs.marks import CLAIM, Mark, Phase
+from updog.fleet.ecs.marks import CLAIM, HOLD, Mark, Phase
 from updog.fleet.ecs.outcome import STOPPED, Outcome, Summary
 
 pytestmark = pytest.mark.slow
@@ -199,6 +199,14 @@ def test_upstream_14_a_persons_drain_below_a_dead_claim_stays(world: EcsWorld) -
     machine = world.one()
     claimed(machine, Phase.CLAIMED)
     machine.set("DRAINING")
+    assert outcome(world.update(), machine) is Outcome.RECOVERED
+    assert (machine.status, machine.mark, machine.commands) == ("DRAINING", None, [])
+
+
+def test_what_a_person_holds_stays_as_a_dead_run_left_it(world: EcsWorld) -> None:
+    machine = world.one()
+    claimed(machine, Phase.DRAINING)
+    machine.mark_with(HOLD, "me")
     assert outcome(world.update(), machine) is Outcome.RECOVERED
     assert (machine.status, machine.mark, machine.commands) == ("DRAINING", None, [])
 

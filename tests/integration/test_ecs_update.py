@@ -309,6 +309,19 @@ def test_attempts_at_one_version_are_counted_over_runs(world: EcsWorld) -> None:
     assert "2 attempts at 1.1.0 failed" in result_of(summary, machine).why
 
 
+def test_a_permission_that_turns_out_to_be_missing_ends_the_run(world: EcsWorld) -> None:
+    machines = world.add(3)
+
+    def refuse(words: Mapping[str, Any]) -> None:
+        if words["status"] == "DRAINING":
+            raise ECSException("AccessDeniedException", "not you")
+
+    world.cloud.faults["UpdateContainerInstancesState"] = refuse
+    with pytest.raises(PermissionDenied):
+        world.update(budget=Amount(2))
+    assert_given_back(*machines)
+
+
 @pytest.mark.parametrize(("budget", "most"), [(Amount(3), 3), (Amount(40, percent=True), 2)])
 def test_no_more_than_the_budget_are_away_at_once(
     world: EcsWorld, budget: Amount, most: int

@@ -99,8 +99,8 @@ def resume(instance: Instance, mark: Mark, *, dead: bool) -> Resume:
     if not dead:
         return Resume.LEAVE
     # Claimed only, and yet drained: that was a person. Active again: so was that, or the run died
-    # between giving it back and taking its claim off.
-    if mark.phase is Phase.CLAIMED or instance.status != "DRAINING":
+    # between giving it back and taking its claim off. Held: it is to stay as it is.
+    if mark.phase is Phase.CLAIMED or instance.status != "DRAINING" or instance.held:
         return Resume.FORGET
     return Resume.GO_ON if mark.phase is Phase.DRAINING else Resume.VERIFY
 

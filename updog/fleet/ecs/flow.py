@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from updog.errors import UpdogError
+from updog.errors import ConfigError, PermissionDenied, UpdogError
 from updog.fleet.ecs.decide import Instance, Resume, Verdict, resume, verdict
 from updog.fleet.ecs.errors import Gone, Throttled
 from updog.fleet.ecs.hold import Hold, Lost, PassedBy, Pauses, Run
@@ -87,6 +87,8 @@ class Flow:
         try:
             tasks = self._run.cloud.tasks(self.instance.arn)
             why = objection(tasks, self._plan.options.tasks, self._plan.own)
+        except (PermissionDenied, ConfigError):
+            raise
         except UpdogError as error:
             self._end(Outcome.SKIPPED, str(error))
             return
@@ -127,6 +129,8 @@ class Flow:
         except UpdateFailed as error:
             self._hold.remember_failure(self._expected)
             self._end(Outcome.FAILED, str(error))
+        except (PermissionDenied, ConfigError):
+            raise  # the others would fare no better, and somebody must act: the run ends
         except UpdogError as error:
             # AWS is at fault, not the update: nothing is held against the version.
             self._end(self._passed_by, str(error))

@@ -81,6 +81,11 @@ def test_what_a_dead_run_left_is_taken_up_where_it_was(
     assert resume(instance(status), mark, dead=False) is Resume.LEAVE
 
 
+def test_what_a_person_holds_is_not_taken_up() -> None:
+    held = instance("DRAINING", updog_hold="me")
+    assert resume(held, MARK.at(Phase.REBOOTING, NOW), dead=True) is Resume.FORGET
+
+
 def after(version: str, state: State = State.IDLE) -> HostReport:
     return HostReport(state, version)
 
