@@ -8,6 +8,7 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from repo_tools import deltacommand, servecommand
+from repo_tools.bootstage import command as bootstage
 from repo_tools.ceremony import commands as ceremony
 from repo_tools.commandline import (
     Commands,
@@ -169,4 +170,5 @@ FEATURES: tuple[Callable[[Commands], None], ...] = (
     rollout.add,
     validate.add,
     fleet.add,
+    bootstage.add,
 )
