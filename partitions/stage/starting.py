@@ -18,8 +18,13 @@ from partitions.stage.errors import StageError
 from partitions.stage.words import OnCorruption, Words, image_command_line, next_command_line, parse
 from partitions.superblock import BLOCK, Superblock
 
-FILE_SYSTEMS = ("ext4", "squashfs", "erofs", "vfat")
-"""What a boot or root image may be, in the order in which they are tried."""
+FILE_SYSTEMS = {
+    "ext4": (0x438, b"\x53\xef"),
+    "squashfs": (0, b"hsqs"),
+    "erofs": (0x400, b"\xe2\xe1\xf5\xe0"),
+    "vfat": (0x1FE, b"\x55\xaa"),
+}
+"""What a boot or root image may be, and the bytes by which it is known."""
 
 _MOUNT_POINT = Path("/bootimage")
 _PROBE = 1 << 20
@@ -112,16 +117,25 @@ def mount_any(node: Path, folder: Path) -> None:
     """Mount what is on a device, read-only, whichever of `FILE_SYSTEMS` it is.
 
     Raises:
-        StageError: none of them.
+        StageError: none of them, or the kernel refuses it.
     """
     folder.mkdir(exist_ok=True)
-    said = []
-    for kind in FILE_SYSTEMS:
-        try:
-            return syscalls.mount(str(node), str(folder), kind, syscalls.MS_RDONLY)
-        except OSError as error:
-            said.append(f"{kind}: {error.strerror}")
-    raise StageError(f"{node} holds no file system that can be mounted ({', '.join(said)})")
+    with node.open("rb") as device:
+        kind = file_system(device.read(BLOCK))
+    if kind is None:
+        raise StageError(f"{node} holds none of {', '.join(FILE_SYSTEMS)}")
+    try:
+        syscalls.mount(str(node), str(folder), kind, syscalls.MS_RDONLY)
+    except OSError as error:
+        raise StageError(f"the {kind} on {node} cannot be mounted: {error.strerror}") from error
+
+
+def file_system(start: bytes) -> str | None:
+    """Tell a file system by its first 4096 bytes; None if it is not one of `FILE_SYSTEMS`."""
+    for kind, (offset, magic) in FILE_SYSTEMS.items():
+        if start.startswith(magic, offset):
+            return kind
+    return None
 
 
 @contextlib.contextmanager

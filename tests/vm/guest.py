@@ -72,13 +72,24 @@ class Guest:
         """Run a piece of Python that must succeed, and return what it prints."""
         return self.run("python3", "-c", code).checked().out
 
+    def start(self, *words: str) -> None:
+        """Run a program in the background; what it says goes to the console."""
+        self.python(
+            "import subprocess; console = open('/dev/console', 'w'); "
+            f"subprocess.Popen({words!r}, stdin=subprocess.DEVNULL, stdout=console, stderr=console)"
+        )
+
     def restart_by(self, *words: str) -> None:
         """Run a program that restarts the machine, and wait until it does."""
         self._ask(words, _PATIENCE, None)
-        if not self.machine.expect(
-            "guest: restarting", "guest: exit [^0]", limit=_PATIENCE
-        ).endswith("restarting"):
+        self.restarts()
+
+    def restarts(self) -> str:
+        """Wait until the machine restarts in good order, and return the line that says so."""
+        line = self.machine.expect("guest: restarting", "guest: exit [1-9]", limit=_PATIENCE)
+        if "restarting" not in line:
             raise AssertionError(self._answer())
+        return line
 
     def switch_off(self) -> None:
         """Let the system switch the machine off in good order."""
