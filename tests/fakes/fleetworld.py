@@ -176,9 +176,10 @@ class FleetWorld:
 
     def settle(self, times: int = 60) -> None:
         """Turn until nothing is under way."""
-        for _ in range(times):
+        for turn in range(times):
             self.turn()
-            if all(not view.active for view in self.views()) and self._calm():
+            # At first the agents have to speak, and then the plan has to hear them.
+            if turn > 1 and all(not view.active for view in self.views()) and self._calm():
                 return
         raise AssertionError([self.view(each) for each in self.agents])
 

@@ -199,7 +199,9 @@ def test_failures_with_another_version_do_not_stop_this_one() -> None:
     made = planned(at_rest(), ledger=Ledger(failures=failures), rules=Rules(brakes=Brakes(3)))
     # They were noted with that version, and stop the rollout only for its sake.
     assert made.halt.startswith("3 failed attempts with 1.0.0")
-    two = tuple(Failure(name, version, ago(10)) for name, version in zip("xyz", (V1, V2, V3), strict=True))
+    two = tuple(
+        Failure(name, version, ago(10)) for name, version in zip("xyz", (V1, V2, V3), strict=True)
+    )
     assert not planned(at_rest(), ledger=Ledger(failures=two)).halt
 
 
