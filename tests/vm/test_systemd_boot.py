@@ -1,0 +1,68 @@
+"""systemd-boot under OVMF: a machine updates itself and goes back; a bad update falls back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.os_images import Release
+from repo_tools.serve import serving
+from tests.fakes.stores import place_store
+from tests.vm import efi
+from tests.vm.efi import EfiComputer
+from tests.vm.guest import Guest
+from tests.vm.world import EDITION, HOST, NEW, OLD, SETTINGS, World
+
+pytestmark = pytest.mark.vm
+
+
+def _computer(home: Path, world: World, url: str) -> EfiComputer:
+    data = home / "data"
+    (data / "etc/updog.d").mkdir(parents=True)
+    base = f"http://{HOST}:{url.rpartition(':')[2]}"
+    (data / "etc/updog.d/10-test.toml").write_text(
+        f'metadata_base_url = "{base}/{EDITION.variant}/{EDITION.arch}"\n'
+        f'targets_base_url = "{base}/targets"\n{efi.CONFIG}'
+    )
+    place_store(data / "lib/bottlerocket/datastore", OLD, SETTINGS)
+    return efi.computer(home, _release(world, "first", home), data)
+
+
+def _release(world: World, name: str, folder: Path) -> Release:
+    return efi.with_program(world, world.release(name), folder)
+
+
+def entries(guest: Guest) -> list[str]:
+    code = f"import os; print(*sorted(os.listdir('{efi.ESP_IN_GUEST}/loader/entries')))"
+    return guest.python(code).split()
+
+
+def test_there_and_back_again(world: World, tmp_path: Path) -> None:
+    published = efi.offer(world, _release(world, "good", tmp_path), tmp_path / "offer")
+    with serving(published) as url, _computer(tmp_path, world, url).on() as guest:
+        guest.up(OLD)
+        assert entries(guest) == ["updog-a-1.conf"]
+        guest.restart_by("updog", "update", "--reboot")
+        guest.up(NEW)
+        assert entries(guest) == ["updog-a-1.conf", "updog-b-2.conf"]
+        status = guest.json("updog", "status", "--json")
+        assert (status["active"], status["next"], status["confirmed"]) == ("B", "B", True)
+        guest.restart_by("updog", "rollback", "--reboot")
+        guest.up(OLD)
+        assert entries(guest) == ["updog-a-2.conf", "updog-b-1.conf"]
+        guest.switch_off()
+
+
+def test_an_update_that_does_not_come_up_falls_back(world: World, tmp_path: Path) -> None:
+    published = efi.offer(world, _release(world, "init-fails", tmp_path), tmp_path / "offer")
+    with serving(published) as url, _computer(tmp_path, world, url).on() as guest:
+        guest.up(OLD)
+        guest.restart_by("updog", "update", "--reboot")
+        guest.machine.expect("this init fails", limit=300)
+        guest.up(OLD)
+        assert entries(guest) == ["updog-a-1.conf", "updog-b-2+0-1.conf"]
+        assert guest.json("updog", "status", "--json")["confirmed"]
+        bad = guest.json("updog", "bad-versions", "--json")
+        assert NEW in str(bad)
+        guest.switch_off()
