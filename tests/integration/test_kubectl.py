@@ -14,7 +14,9 @@ from tests.fakes.kube.server import LONG, Kube, serving
 from tests.fakes.kube.workloads import Workloads, budget, node, pod, replica_set
 
 KUBECTL = shutil.which("kubectl")
-CRD = Path(__file__).parents[2] / "packaging/kubernetes/chart/crd/bottlerocketshadow.yaml"
+PACKAGING = Path(__file__).parents[2] / "packaging/kubernetes"
+CRD = PACKAGING / "chart/crd/bottlerocketshadow.yaml"
+MANIFESTS = PACKAGING / "updog-fleet.yaml"
 
 pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -171,3 +173,11 @@ def test_describe_shows_events(kubectl: Run, kube: Kube) -> None:
     }
     kube.create(event)
     assert "web holds the node up" in kubectl("describe", "node", "one").stdout
+
+
+def test_the_manifests_can_be_applied_and_taken_away(kubectl: Run, kube: Kube) -> None:
+    kubectl("apply", "-f", str(MANIFESTS))
+    assert "unchanged" in kubectl("apply", "-f", str(MANIFESTS)).stdout
+    assert kube.get("ds", "updog-fleet-agent", "brupop-bottlerocket-aws")
+    kubectl("delete", "-f", str(MANIFESTS), "--wait=false", "--ignore-not-found")
+    assert kube.all("deployments") == kube.all("clusterroles") == []
