@@ -56,8 +56,11 @@ def _line_start() -> str:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, UpdogError | PartitionError | OSError):
+    if isinstance(error, UpdogError | PartitionError):
         return in_our_words(error)
+    if isinstance(error, OSError):
+        # What has no name is the output: all that we keep is written by functions that name it.
+        return f"{error.filename or 'the output'}: {error.strerror or error}."
     return f"internal error: {type(error).__name__}: {error}. Please report it."
 
 

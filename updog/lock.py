@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -48,8 +49,13 @@ class RunLock:
                 f"Another run{holder} is at work and holds {self.path}.",
                 hint="Wait until it is done, then run the command again.",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise StorageError(f"{self.path} cannot be locked: {error.strerror}.") from error
+        # It only tells others who holds it; a full file system is no reason not to work.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         self._descriptor = descriptor
         return self
 

@@ -133,6 +133,6 @@ def refusals_told(path: Path) -> Iterator[None]:
         where = error.filename or path
         raise PermissionDenied(f"{where} may not be used.", hint="Run as root.") from error
     except OSError as error:
-        where = error.filename or path
-        message = f"the data store {path}: {where}: {error.strerror}."
+        where = f"{error.filename}: " if error.filename else ""
+        message = f"the data store {path}: {where}{error.strerror}."
         raise StorageError(message, hint="The links lead to a whole store; try again.") from error

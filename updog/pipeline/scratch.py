@@ -127,7 +127,7 @@ def _reporting() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"A temporary file failed: {error.strerror}.",
+            f"A temporary file in {' or '.join(_PLACES)} failed: {error.strerror}.",
             hint="Make room in /var/tmp and try again.",
         ) from error
 

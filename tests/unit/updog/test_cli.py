@@ -496,6 +496,21 @@ def test_foreign_errors_have_exit_codes_too(error: BaseException, code: int) -> 
     assert run_failing(error) == code
 
 
+def test_output_that_cannot_be_written_is_told_without_a_number(world: FileWorld) -> None:
+    words = [sys.executable, "-m", "updog", "--config", str(world.config), "status"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT
+        )
+    assert done.returncode == 74
+    assert done.stderr == "updog: the output: No space left on device.\n"
+
+
+def test_a_foreign_error_names_its_file(capsys: Capture) -> None:
+    run_failing(OSError(28, "No space left on device", "/srv/x"))
+    assert capsys.readouterr().err.endswith("updog: /srv/x: No space left on device.\n")
+
+
 def test_an_interruption_says_that_the_running_set_is_safe(capsys: Capture) -> None:
     run_failing(KeyboardInterrupt())
     assert "The running set is as it was" in capsys.readouterr().err

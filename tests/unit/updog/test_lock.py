@@ -79,3 +79,21 @@ def test_a_folder_in_the_way_is_our_own_error(tmp_path: Path) -> None:
 def test_nobody_else_may_open_the_lock(tmp_path: Path) -> None:
     with RunLock(tmp_path / "updog.lock"):
         assert (tmp_path / "updog.lock").stat().st_mode & 0o777 == 0o600
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from updog.lock import RunLock
+path = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+with RunLock(path):
+    print(path.stat().st_size)
+"""
+
+
+def test_a_file_that_cannot_be_written_to_can_be_locked(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", FULL, str(tmp_path / "updog.lock")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr

@@ -10,11 +10,11 @@ import pytest
 from tests.fakes.clock import NOW
 from tests.fakes.migration_world import LOG, MigrationWorld, appends, script
 from updog.datastore.errors import StoreError
-from updog.errors import MigrationError, TrustError
+from updog.errors import MigrationError, StorageError, TrustError
 from updog.manifest import parse
 from updog.migrate.outcome import Migrated
 from updog.migrate.sandbox import Sandbox
-from updog.migrate.switching import Repository, migrate
+from updog.migrate.switching import Repository, migrate, refusals_told
 from updog.version import Version
 
 FIXTURE = Path(__file__).resolve().parents[4] / "fixtures" / "manifests" / "migrations.json"
@@ -304,3 +304,10 @@ def test_a_locked_in_migration_ends_alike(world: MigrationWorld) -> None:
     _migrate(world, "1.1.0", Sandbox(30))
     assert (world.version, world.log) == ("1.1.0", ["start", "a"])
     assert world.paths.datastore.resolve().stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize(("name", "where"), [(None, ""), ("/srv/x", "/srv/x: ")])
+def test_what_a_file_system_refuses_is_told_with_the_place(name: str | None, where: str) -> None:
+    with pytest.raises(StorageError) as told, refusals_told(Path("/srv/current")):
+        raise OSError(28, "No space left", name)
+    assert str(told.value) == f"the data store /srv/current: {where}No space left."
