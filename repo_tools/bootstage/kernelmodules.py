@@ -64,9 +64,9 @@ class ModuleTree:
         return name in self._files or name in self._builtin
 
     def _add(self, name: str, found: dict[str, Path], above: tuple[str, ...]) -> None:
-        if name in found or name in self._builtin or name in above:
-            return
         path = self._files.get(name)
+        if name in found or name in above or (path is None and name in self._builtin):
+            return
         if path is None:
             wanted = f" (needed by {above[-1]})" if above else ""
             raise ImageError(f"The kernel of {self.folder} has no module {name}{wanted}.")
