@@ -7,7 +7,7 @@ node is where it was sent when the two agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -127,6 +127,11 @@ class NodeView:
         unschedulable: whether it is cordoned, by whomever.
         hosts_controller: whether the controller runs on it.
         gone: whether it is no longer one of ours, or no longer there.
+        phase: what is waited for; the table of docs/kubernetes.md.
+        active: whether it may be unavailable because of us, or will be soon. An agent that has only
+            to acknowledge holds nobody up: it may be long dead.
+        failed: when the last attempt failed; None if it is forgiven.
+        crashes: failed attempts, whoever saw them; 0 if they are forgiven.
     """
 
     name: str
@@ -141,48 +146,45 @@ class NodeView:
     unschedulable: bool = False
     hosts_controller: bool = False
     gone: bool = False
+    # Found once: a plan looks at thousands of nodes, of which few have changed since the last.
+    phase: Phase = field(init=False)
+    active: bool = field(init=False)
+    failed: datetime | None = field(init=False)
+    crashes: int = field(init=False)
 
-    @property
-    def crashes(self) -> int:
-        """Failed attempts, whoever saw them; 0 if they are forgiven."""
-        failed = self.failed
-        if failed is None:
-            return 0
+    def __post_init__(self) -> None:
+        phase = _phase(self.spec, self.status)
+        object.__setattr__(self, "phase", phase)
+        active = self.marks.any or phase not in {Phase.REST, Phase.ACK}
+        object.__setattr__(self, "active", active)
+        failed = self._failed() if self.status is not None or self.setback is not None else None
+        object.__setattr__(self, "failed", failed)
+        object.__setattr__(self, "crashes", 0 if failed is None else self._crashes())
+
+    def _failed(self) -> datetime | None:
+        moments = (
+            self.status.failed if self.status is not None else None,
+            self.setback.at if self.setback is not None else None,
+        )
+        known = (at for at in moments if at is not None)
+        return max(
+            (at for at in known if self.forgiven is None or at > self.forgiven), default=None
+        )
+
+    def _crashes(self) -> int:
         counted = self.status.crashes if self.status is not None else 0
         return max(counted, self.setback.crashes if self.setback is not None else 0)
-
-    @property
-    def failed(self) -> datetime | None:
-        """When the last attempt failed; None if it is forgiven."""
-        moments = [
-            at
-            for at in (
-                self.status.failed if self.status is not None else None,
-                self.setback.at if self.setback is not None else None,
-            )
-            if at is not None and (self.forgiven is None or at > self.forgiven)
-        ]
-        return max(moments, default=None)
 
     @property
     def wants_update(self) -> bool:
         """Whether its repository offers it something."""
         return self.status is not None and self.status.target != self.status.current
 
-    @property
-    def phase(self) -> Phase:
-        """What is waited for; the table of docs/kubernetes.md."""
-        if self.status is None:
-            return Phase.REST if self.spec.state is State.IDLE else Phase.RESET
-        return PHASES.get((self.spec.state, self.status.state), Phase.RESET)
 
-    @property
-    def active(self) -> bool:
-        """Whether it may be unavailable because of us, or will be soon.
-
-        An agent that has only to acknowledge holds nobody up: it may be long dead.
-        """
-        return self.marks.any or self.phase not in {Phase.REST, Phase.ACK}
+def _phase(spec: Spec, status: Status | None) -> Phase:
+    if status is None:
+        return Phase.REST if spec.state is State.IDLE else Phase.RESET
+    return PHASES.get((spec.state, status.state), Phase.RESET)
 
 
 PHASES: dict[tuple[State, State], Phase] = {

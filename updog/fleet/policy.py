@@ -61,7 +61,7 @@ def plan(nodes: Sequence[NodeView], ledger: Ledger, rules: Rules, now: datetime)
     steps: list[Step] = []
     candidates: list[NodeView] = []
     for node in nodes:
-        if node.phase is not Phase.REST or node.marks.any:
+        if node.active or node.phase is not Phase.REST:
             _advance(node, rules, now, steps, holds)
         elif node.status is None or node.wants_update:
             hold = held.hold(node)
@@ -88,7 +88,7 @@ def _lateness(nodes: Iterable[NodeView], rules: Rules, now: datetime) -> Iterabl
     unavailable because of us, whatever we call it.
     """
     for node in nodes:
-        if node.phase in _KEPT:
+        if node.active and node.phase in _KEPT:
             late = overdue(node, rules, now)
             if late is not None:
                 yield Failure(node.name, node.spec.version, late, f"{node.phase}-overdue")
