@@ -47,6 +47,11 @@ def children(kind: type[Exception]) -> Iterator[type[Exception]]:
         yield from children(child)
 
 
+def code_of(kind: type[Exception]) -> int:
+    code: int = kind.exit_code  # type: ignore[attr-defined]
+    return code
+
+
 def raised_in(*packages: str) -> set[int]:
     """The exit codes of all errors of ours that are defined in these packages."""
     for package in (partitions, repo_tools, updog, waves):
@@ -54,10 +59,10 @@ def raised_in(*packages: str) -> set[int]:
             # Programs of their own, with codes of their own.
             if not module.name.startswith("updog.fleet") and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    known = {kind for root in (UpdogError, PartitionError) for kind in children(root)} | {WaveError}
+    known = {WaveError, *children(UpdogError), *children(PartitionError)}
     outside = ("updog.fleet", "updog.apiclient", "tests")
     return {
-        kind.exit_code  # type: ignore[attr-defined]
+        code_of(kind)
         for kind in known
         if kind.__module__.startswith(packages) and not kind.__module__.startswith(outside)
     }
@@ -84,7 +89,7 @@ def test_those_of_updog_repo() -> None:
 
 
 def test_those_of_apiclient() -> None:
-    raised = {kind.exit_code for kind in (ClientError, *children(ClientError))}  # type: ignore[attr-defined]
+    raised = {code_of(kind) for kind in (ClientError, *children(ClientError))}
     with pytest.raises(SystemExit) as ended:
         apiclient.main(["nothing"])
     assert numbers(exitcodes.APICLIENT) == raised | {0, ended.value.code, apiclient.INTERRUPTED}
