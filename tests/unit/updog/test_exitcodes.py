@@ -59,7 +59,7 @@ def raised_in(*packages: str) -> set[int]:
             # Programs of their own, with codes of their own.
             if not module.name.startswith("updog.fleet") and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    known = {WaveError, *children(UpdogError), *children(PartitionError)}
+    known: set[type[Exception]] = {WaveError, *children(UpdogError), *children(PartitionError)}
     outside = ("updog.fleet", "updog.apiclient", "tests")
     return {
         code_of(kind)
@@ -89,7 +89,8 @@ def test_those_of_updog_repo() -> None:
 
 
 def test_those_of_apiclient() -> None:
-    raised = {code_of(kind) for kind in (ClientError, *children(ClientError))}
+    known: set[type[Exception]] = {ClientError, *children(ClientError)}
+    raised = {code_of(kind) for kind in known}
     with pytest.raises(SystemExit) as ended:
         apiclient.main(["nothing"])
     assert numbers(exitcodes.APICLIENT) == raised | {0, ended.value.code, apiclient.INTERRUPTED}
