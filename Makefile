@@ -1,5 +1,5 @@
 # make demo   watch a disk being updated, booted, broken and falling back
-# make test   lint, types, and the tests; `make test-slow` has those that take long
+# make test   lint, types, and the tests; `make test-slow` and `make test-vm` have those that take long
 # Each target sets up what it needs: Debian packages (when missing, and root), .venv, the package.
 SHELL := /bin/bash
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 EXTRAS := images demo simulate charts s3 aws hsm fleet service agent kubernetes ecs dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint bench deb clean setup lock format
+.PHONY: help demo test test-slow test-vm lint bench deb clean setup lock format
 
 help:
 	@sed -n '1,3p' Makefile
@@ -30,6 +30,10 @@ test: lint
 
 test-slow: $(STAMP)
 	.ci/test slow
+
+# Boots machines in QEMU: a few minutes, and Debian packages fetched by apt once.
+test-vm: $(STAMP)
+	.ci/test vm
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
