@@ -140,6 +140,14 @@ class FileWorld:
         lines.append(f'reboot_command = ["touch", "{self.home}/rebooted"]')
         self.config.write_text("\n".join(lines))
 
+    def damage(self, role: str) -> None:
+        """Change a byte of an image on the inactive set."""
+        with self.disk.open("r+b") as disk:
+            disk.seek(self.client.machine.places[role].start)
+            byte = disk.read(1)[0]
+            disk.seek(-1, 1)
+            disk.write(bytes([byte ^ 1]))
+
     @property
     def rebooted(self) -> bool:
         return (self.home / "rebooted").exists()

@@ -180,6 +180,8 @@ def test_a_second_prepare_that_fails_early_leaves_the_staged_update(world: FileW
 def test_a_second_prepare_that_fails_late_is_not_staged(world: FileWorld, gate: Gate) -> None:
     with service(world) as api:
         api.bring_to("Staged")
+        # What stands there whole would not be written again.
+        world.damage("root")
         assert gate.server is not None
         gate.server.stop_stalling.set()
         gate.hold = lambda path: path.endswith("boot.lz4") and gate.count(path) > 1
@@ -188,6 +190,17 @@ def test_a_second_prepare_that_fails_late_is_not_staged(world: FileWorld, gate: 
         status = api.status()
         assert (status["update_state"], status["staging_partition"]) == ("Available", None)
         assert api.post("activate").status == 409
+
+
+def test_a_second_prepare_of_what_stands_whole_writes_nothing(world: FileWorld, gate: Gate) -> None:
+    with service(world) as api:
+        api.bring_to("Staged")
+        before = world.disk.read_bytes()
+        gate.asked.clear()
+        api.done("prepare")
+        assert api.state() == "Staged"
+        assert world.disk.read_bytes() == before
+        assert not [path for path in gate.asked if path.endswith(".lz4")]
 
 
 def test_the_command_line_and_the_service_see_one_state(world: FileWorld, api: Service) -> None:
