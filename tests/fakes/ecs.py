@@ -27,6 +27,7 @@ from typing import Any, Protocol
 
 import boto3
 import pytest
+from botocore.config import Config
 from moto.core.responses import ActionResult
 from moto.ecs.exceptions import ECSException, InvalidParameterException
 from moto.ecs.models import EC2ContainerServiceBackend
@@ -39,6 +40,8 @@ from moto.ssm.models import Command, SimpleSystemManagerBackend
 from updog.fleet.ecs.asking import config
 
 PAGE = 100
+# botocore's own waits are real ones.
+IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 2})
 MOST_MACHINES = 50
 MOST_STATES = 10
 VALUE = re.compile(r"[A-Za-z0-9._@/\\: -]{1,128}")
@@ -97,7 +100,7 @@ class Aws:
     def client(self, service: Any) -> Any:
         """A client as the updater makes it; to make one takes longer than what tests do with it."""
         if service not in self._clients:
-            self._clients[service] = boto3.client(service, config=config(""))
+            self._clients[service] = boto3.client(service, config=config("").merge(IMPATIENT))
         return self._clients[service]
 
     def fresh(self, now: Callable[[], float] | None = None) -> None:

@@ -72,7 +72,7 @@ reboot)
   other) echo 9.9.9 > version ;;
   *) [[ $state != Ready ]] || echo "$staged" > version ;;
   esac
-  echo 2 > down; : > staged; echo Idle > state ;;
+  cat downtime > down; : > staged; echo Idle > state ;;
 *) exit 2 ;;
 esac
 """
@@ -237,7 +237,7 @@ class EcsWorld:
         made = [self._join(str(each["InstanceId"])) for each in started["Instances"]]
         for machine in made:
             state = {"version": version, "offer": offer, "staged": "", "state": "Idle"}
-            for name, value in {**state, "mood": mood, "down": ""}.items():
+            for name, value in {**state, "mood": mood, "down": "", "downtime": "2"}.items():
                 machine[name] = value
             if variant:
                 machine.mark_with("bottlerocket.variant", "aws-ecs-2")

@@ -22,6 +22,7 @@ from updog.fleet.ecs.outcome import STOPPED, Outcome, Summary
 
 pytestmark = pytest.mark.slow
 
+FOR_EVER = "1000000"
 LONG_AGO = NOW - timedelta(hours=1)
 A_MOMENT_AGO = NOW - timedelta(minutes=1)
 
@@ -97,11 +98,13 @@ def test_an_updater_that_is_killed_during_the_restart_is_followed_by_one_that_lo
     live: EcsWorld,
 ) -> None:
     machine = live.one()
+    machine["downtime"] = FOR_EVER
     with live.process() as first:
         live.until(first, lambda: "reboot" in machine.commands)
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert machine.status == "DRAINING"
+    machine["down"] = ""
     with live.process("--stale-after-time", "0") as second:
         assert summary_of(second)["counts"]["updated"] == 1
     assert machine.commands.count("reboot") == 1
@@ -125,9 +128,11 @@ def test_an_updater_that_stays_begins_again_and_ends_when_it_is_told(live: EcsWo
         live.until(process, lambda: machine.commands.count("update check") >= 3)
         process.terminate()
         out, err = process.communicate(timeout=LONG)
-    assert process.returncode == 0, err
-    assert len(out.splitlines()) >= 2
-    assert all(json.loads(line)["counts"]["current"] == 1 for line in out.splitlines())
+    # Between two runs, or in one: where it is told to stop is not in our hands.
+    assert process.returncode in {0, STOPPED}, err
+    first, second = out.splitlines()[:2]
+    for line in (first, second):
+        assert json.loads(line)["counts"]["current"] == 1
 
 
 def test_two_updaters_at_once_keep_to_one_budget_and_lose_nothing(live: EcsWorld) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from moto.ecs.exceptions import ECSException, InvalidParameterException
+from moto.ssm.exceptions import SSMException
 
 from tests.fakes.ecs import Aws, aws
-from tests.fakes.ecsworld import EcsWorld, Machine, result_of
+from tests.fakes.ecsworld import DOCUMENTS, EcsWorld, Machine, result_of
 from updog.errors import ConfigError, PermissionDenied
 from updog.fleet.ecs.budget import Amount
 from updog.fleet.ecs.crew import Stopped
@@ -345,6 +346,64 @@ def test_a_machine_that_cannot_be_asked_is_skipped(world: EcsWorld) -> None:
     summary = world.update()
     assert "Status 423" in result_of(summary, machine).why
     assert world.cloud.drained == []
+
+
+def test_a_machine_that_does_not_answer_is_skipped(world: EcsWorld) -> None:
+    silent, other = world.add(2)
+    silent["down"] = "1000000"
+    summary = world.update()
+    assert "not answered within" in result_of(summary, silent).why
+    assert result_of(summary, other).outcome is Outcome.UPDATED
+
+
+def test_throttling_of_the_first_question_is_waited_out(world: EcsWorld) -> None:
+    world.add(2)
+    refusals = iter(range(8))
+
+    def throttle(_words: Mapping[str, Any]) -> None:
+        if next(refusals, None) is not None:
+            raise SSMException("ThrottlingException", "Rate exceeded")
+
+    world.cloud.faults["GetCommandInvocation"] = throttle
+    assert outcomes(world.update()) == [Outcome.UPDATED] * 2
+
+
+def test_an_instance_whose_tasks_cannot_be_seen_is_skipped(world: EcsWorld) -> None:
+    machine = world.one()
+
+    def refuse(_words: Mapping[str, Any]) -> None:
+        raise InvalidParameterException("odd")
+
+    world.cloud.faults["DescribeTasks"] = refuse
+    summary = world.update()
+    assert "odd" in result_of(summary, machine).why
+    assert world.cloud.drained == []
+
+
+def test_writing_the_update_that_takes_too_long_is_a_failure(world: EcsWorld) -> None:
+    machine = world.one()
+
+    def hang(words: Mapping[str, Any]) -> None:
+        if words["document"] == DOCUMENTS.apply:
+            machine["down"] = "1000000"
+
+    world.cloud.faults["SendCommand"] = hang
+    summary = world.update()
+    assert "no answer within 0:30:00" in result_of(summary, machine).why
+    assert summary.exit_code == UPDATE_FAILED
+    assert_given_back(machine)
+
+
+def test_a_machine_that_ec2_finds_unsound_is_not_updated(world: EcsWorld) -> None:
+    machine = world.one()
+
+    def stop(words: Mapping[str, Any]) -> None:
+        if words["document"] == DOCUMENTS.reboot:
+            world.cloud.client("ec2").stop_instances(InstanceIds=[machine.name])
+
+    world.cloud.faults["SendCommand"] = stop
+    assert "status checks" in result_of(world.update(), machine).why
+    assert_given_back(machine)
 
 
 def test_more_than_a_hundred_instances_are_all_seen(world: EcsWorld) -> None:

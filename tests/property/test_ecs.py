@@ -18,6 +18,7 @@ from updog.fleet.ecs.tasks import Move, Patience, Task, TaskPolicy, drain_step
 
 pytestmark = pytest.mark.property
 
+quietly = settings(deadline=None)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ALLOWED = set(string.ascii_letters + string.digits + "-_.@/\\: ")
 
@@ -38,6 +39,7 @@ tasks = st.builds(
 )
 
 
+@quietly
 @given(marks)
 def test_a_claim_survives_being_written_and_fits(mark: Mark) -> None:
     text, found = mark.text(), Mark.parse(mark.text())
@@ -54,12 +56,14 @@ def test_a_claim_survives_being_written_and_fits(mark: Mark) -> None:
     assert (found.before, found.expected) in {(mark.before, mark.expected), ("", "")}
 
 
+@quietly
 @given(versions | st.just(""), st.integers(1, 10**6), moments)
 def test_a_failure_survives_being_written(version: str, attempts: int, at: datetime) -> None:
     failure = Failure(version, attempts, at)
     assert Failure.parse(failure.text()) == failure
 
 
+@quietly
 @given(st.text(max_size=140))
 def test_any_text_is_a_claim_or_none(text: str) -> None:
     found = Mark.parse(text)
@@ -67,6 +71,7 @@ def test_any_text_is_a_claim_or_none(text: str) -> None:
     assert Failure.parse(text) is None or text.count(" ") == 2
 
 
+@quietly
 @given(st.dictionaries(st.text("ij", min_size=1, max_size=4), marks), st.integers(1, 5))
 def test_no_more_claims_are_granted_than_the_limit(claims: dict[str, Mark], limit: int) -> None:
     winners = {name for name in claims if granted(claims, name, limit)}
@@ -76,11 +81,13 @@ def test_no_more_claims_are_granted_than_the_limit(claims: dict[str, Mark], limi
     assert drained <= winners or winners <= drained
 
 
+@quietly
 @given(st.integers(1, 100), st.integers(1, 10**6))
 def test_percent_are_at_least_one_and_never_more_than_all(percent: int, total: int) -> None:
     assert 1 <= Amount(percent, percent=True).of(total) <= total
 
 
+@quietly
 @given(
     st.lists(
         st.builds(Updater, st.text(min_size=1), moments | st.none()),
@@ -92,6 +99,7 @@ def test_exactly_one_of_several_updaters_goes_on(found: list[Updater]) -> None:
     assert sum(not must_yield(each.arn, found) for each in found) == 1
 
 
+@quietly
 @given(st.sampled_from(["ACTIVE", "DRAINING", "INACTIVE"]), marks, st.booleans())
 def test_only_what_a_dead_run_drained_is_gone_on_with(status: str, mark: Mark, dead: bool) -> None:  # noqa: FBT001
     found = resume(Instance("a", "i", status), mark, dead=dead)
@@ -106,6 +114,7 @@ def test_only_what_a_dead_run_drained_is_gone_on_with(status: str, mark: Mark, d
 reports = st.none() | st.builds(HostReport, st.sampled_from(State), versions)
 
 
+@quietly
 @given(reports, versions | st.just(""), versions | st.just(""))
 def test_nothing_counts_as_updated_that_runs_what_it_ran(
     report: HostReport | None, before: str, expected: str
@@ -117,6 +126,7 @@ def test_nothing_counts_as_updated_that_runs_what_it_ran(
         assert report.version != before or expected == before
 
 
+@quietly
 @given(st.lists(tasks, max_size=6), st.sampled_from(TaskPolicy), st.integers(0, 60))
 def test_a_drain_ends_and_stops_only_what_it_may(
     found: list[Task], policy: TaskPolicy, minutes: int
@@ -134,7 +144,7 @@ def test_a_drain_ends_and_stops_only_what_it_may(
         assert step.why
 
 
-@settings(max_examples=200)
+@quietly
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

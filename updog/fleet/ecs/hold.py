@@ -92,7 +92,9 @@ class Hold:
         found = self._run.cloud.instance(self.instance.arn)
         if found.mark is not None or found.status != "ACTIVE" or found.held:
             raise PassedBy("somebody else has begun with it")
-        self._write(self.mark)
+        # As late as can be: by this time runs agree on who was first.
+        now = self._run.clock.now()
+        self._write(replace(self.mark, since=now, renewed=now))
         yield self._run.limits.settle
         everyone = {each.arn: each for each in self._run.cloud.instances()}
         found = everyone.get(self.instance.arn, self.instance)
