@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from updog.fleet.model import NodeView
 from updog.fleet.rules import Rules
+from updog.version import Version
 
 
 class Reason(StrEnum):
@@ -61,12 +62,10 @@ class Keeper:
         self._now = now
         self._halted = halted
         self._paused = paused
-        # A canary that is paused or has failed too often still speaks against the others.
         self._canaries = sorted(
-            each.name
-            for each in nodes
-            if each.canary and not each.gone and (each.active or each.wants_update)
+            (each for each in nodes if each.canary and not each.gone), key=lambda each: each.name
         )
+        self._first: dict[str, tuple[str, ...]] = {}
 
     def hold(self, node: NodeView) -> Hold | None:
         """The first thing that holds a node, or None."""
@@ -95,8 +94,31 @@ class Keeper:
             return Hold(Reason.HALTED, f"the rollout was stopped: {self._halted}")
         if self._paused:
             return Hold(Reason.FLEET_PAUSED, f"the fleet is paused: {self._paused}")
-        if not node.canary and self._canaries:
-            first = self._canaries[0]
-            more = f" and {len(self._canaries) - 1} more" if len(self._canaries) > 1 else ""
-            return Hold(Reason.CANARY, f"canaries go first: {first}{more}")
+        first = () if node.canary else self._before(node)
+        if first:
+            more = f" and {len(first) - 1} more" if len(first) > 1 else ""
+            return Hold(Reason.CANARY, f"canaries go first: {first[0]}{more}")
         return None
+
+    def _before(self, node: NodeView) -> tuple[str, ...]:
+        """The canaries that have to be done before a node that is no canary."""
+        target = node.status.target if node.status is not None else ""
+        if target not in self._first:
+            self._first[target] = tuple(
+                each.name for each in self._canaries if _speaks_against(each, target)
+            )
+        return self._first[target]
+
+
+def _speaks_against(canary: NodeView, version: str) -> bool:
+    """Whether others must not take a version because of a canary.
+
+    One that is paused or has failed too often still speaks against it; and so does one that has
+    not heard of the version yet, because its agent asked earlier than those of the others.
+    """
+    if canary.active or canary.wants_update or canary.status is None:
+        return True
+    try:
+        return Version.parse(canary.status.current) < Version.parse(version)
+    except ValueError:
+        return canary.status.current != version

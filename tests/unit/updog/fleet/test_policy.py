@@ -26,7 +26,7 @@ from updog.agent.windows import window
 from updog.fleet import budget, secondcron
 from updog.fleet.halting import Brakes, Failure, Ledger
 from updog.fleet.holding import Reason
-from updog.fleet.model import Marks, NodeView, Phase, Setback, Spec, State
+from updog.fleet.model import Marks, NodeView, Phase, Setback, Spec, State, Status
 from updog.fleet.opening import Windows
 from updog.fleet.rules import Rules
 from updog.fleet.steps import Action
@@ -106,7 +106,23 @@ def test_a_canary_that_is_not_done_holds_the_others(canary: NodeView) -> None:
 
 
 def test_when_the_canaries_are_done_the_others_follow() -> None:
-    assert started(planned(at_rest("a"), at_rest("c", canary=True, target=V1))) == ["a"]
+    canary = NodeView("c", status=Status(State.IDLE, V2, V2), canary=True)
+    assert started(planned(at_rest("a"), canary)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "canary",
+    [at_rest("c", canary=True, target=V1), NodeView("c", canary=True)],
+    ids=["not offered to it yet", "silent"],
+)
+def test_a_canary_that_has_not_heard_of_a_version_holds_the_others(canary: NodeView) -> None:
+    made = planned(at_rest("a"), canary, rules=Rules(budget=budget.UNLIMITED))
+    assert made.holds["a"].reason is Reason.CANARY
+
+
+def test_a_canary_that_is_ahead_holds_nobody() -> None:
+    ahead = NodeView("c", status=Status(State.IDLE, V3, V3), canary=True)
+    assert started(planned(at_rest("a"), ahead)) == ["a"]
 
 
 def test_a_pause_on_the_node_begins_nothing_there() -> None:
