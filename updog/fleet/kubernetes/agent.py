@@ -18,7 +18,7 @@ from updog.fleet.kubernetes.cluster import Cluster
 from updog.fleet.kubernetes.duty import Duty, counted, duty, failed, said
 from updog.fleet.kubernetes.errors import CONFLICT, NOT_FOUND, ApiFailure
 from updog.fleet.kubernetes.healthcommand import complaint
-from updog.fleet.kubernetes.host import Host, Overtaken
+from updog.fleet.kubernetes.host import Busy, Host, Overtaken
 from updog.fleet.kubernetes.names import shadow_name
 from updog.fleet.kubernetes.settings import Agent as Settings
 from updog.fleet.kubernetes.shadow import Tree, setback_of, spec_of, status_of, status_tree
@@ -181,7 +181,8 @@ class Agent:
             log.info("%s", error)
             found = await asyncio.to_thread(self._host.status)
             return status._replace(target=found.chosen or status.current)
-        except NoService:
+        except (NoService, Busy):
+            # Nothing was tried; the controller knows how long it waits for us.
             raise
         except ClientError as error:
             raise Failed("stage-failed", str(error)) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from updog.apiclient.connection import Connection
-from updog.apiclient.errors import CommandFailed, Refused
+from updog.apiclient.errors import ClientError, CommandFailed, Refused
 from updog.apiclient.following import ACTIVATE, DEACTIVATE, PREPARE, REFRESH, Follower, Order
 from updog.clock import Clock
 
@@ -40,6 +40,10 @@ class HostStatus(NamedTuple):
     staged: str = ""
     command: str = ""
     succeeded: bool = False
+
+
+class Busy(ClientError):
+    """The machine does something else, for longer than anybody waits."""
 
 
 class Overtaken(CommandFailed):
@@ -119,15 +123,16 @@ class Host:
         """How the machine is; asked for an update first, if it never was.
 
         Raises:
-            ClientError: nobody answers, or not in time.
+            Busy: it does something else for too long.
+            ClientError: nobody answers.
         """
         try:
-            return _read(self._follower().status(_patient(REFRESH, QUICK_SECONDS)))
+            return self._status()
         except Refused as error:
             if error.status != NOT_FOUND:
                 raise
         self.refresh()
-        return _read(self._follower().status(_patient(REFRESH, QUICK_SECONDS)))
+        return self._status()
 
     def refresh(self) -> None:
         """Have the repository asked.
@@ -145,6 +150,7 @@ class Host:
 
         Raises:
             Overtaken: the machine takes another version by now.
+            Busy: it does something else for too long.
             ClientError: it failed.
         """
         now = self.status()
@@ -183,6 +189,12 @@ class Host:
             ClientError: it refused, or nobody answers any more.
         """
         self._connection.ask("POST", "/actions/reboot")
+
+    def _status(self) -> HostStatus:
+        try:
+            return _read(self._follower().status(_patient(REFRESH, QUICK_SECONDS)))
+        except CommandFailed as error:
+            raise Busy(f"The update API is busy: {error}") from error
 
     def _write(self, version: str, now: HostStatus) -> None:
         if now.chosen != version:

@@ -227,7 +227,7 @@ def test_one_that_is_taken_back_while_it_is_written_does_not_boot_next(stands: S
 def test_another_version_by_now_is_told_and_not_blamed(stands: Stands) -> None:
     stand = stands()
     stand.once()
-    stand.machine.offered = "1.2.0"
+    stand.machine.offered = stand.machine.chosen = "1.2.0"
     stand.want(State.STAGED)
     stand.once()
     assert stand.status.state is State.IDLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,11 +23,13 @@ def test_own_lock_starvation_423_483_496(stands: Stands) -> None:
     stand.want(State.STAGED)
     stand.machine.busy = 60
     asked, began = len(stand.machine.log), stand.clock.now()
+    while stand.machine.busy:
+        stand.run(stand.agent._round())
+        assert stand.status.crashes == 0
     stand.once()
-    waited = stand.clock.now() - began
-    assert stand.status.crashes == 0
     assert stand.status.state is State.STAGED
-    assert waited > timedelta(minutes=5)
+    waited = stand.clock.now() - began
+    assert waited > timedelta(minutes=4)
     assert (len(stand.machine.log) - asked) / waited.total_seconds() < 0.5
     assert max(stand.slept) <= LONGEST_PAUSE
 
@@ -95,7 +98,8 @@ def test_cordon_and_drain_again_after_a_fallback(stands: Stands) -> None:
 def test_an_unreachable_machine_is_no_crash(stands: Stands) -> None:
     stand = stands()
     stand.once()
+    stand.want(State.STAGED)
+    stand.settings = replace(stand.settings, socket=stand.settings.socket / "nobody")
     stand.restart()
-    stand.machine.busy = 10_000
     assert stand.run(stand.agent._round()) is None
-    assert stand.status.crashes == 0
+    assert (stand.status.state, stand.status.crashes) == (State.IDLE, 0)
