@@ -27,6 +27,7 @@ class Watch:
         most: how many nodes were unavailable because of the operator at the worst moment.
         touched: nodes that the operator has ever cordoned.
         restarted: nodes that went down.
+        persons: nodes that a person has cordoned.
     """
 
     kube: Kube
@@ -35,9 +36,9 @@ class Watch:
     most: int = 0
     touched: set[str] = field(default_factory=set)
     restarted: list[str] = field(default_factory=list)
+    persons: set[str] = field(default_factory=set)
     _ours: set[str] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)
-    _persons: set[str] = field(default_factory=set)
 
     def see(self, change: Change) -> None:
         """One write; called under the server's lock, before anybody can act on it."""
@@ -56,16 +57,16 @@ class Watch:
 
     def _cordoned(self, name: str, by: str) -> None:
         if by in PERSONS:
-            self._persons.add(name)
+            self.persons.add(name)
             return
         self._ours.add(name)
         self.touched.add(name)
 
     def _uncordoned(self, name: str, by: str) -> None:
         if by in PERSONS:
-            self._persons.discard(name)
+            self.persons.discard(name)
             return
-        if name in self._persons:
+        if name in self.persons:
             self.wrongs.append(f"{by} took a person's cordon from {name}")
         self._ours.discard(name)
 

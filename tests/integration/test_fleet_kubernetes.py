@@ -1,4 +1,4 @@
-"""The operator on fifty nodes, each with the real update service over its own disk and repository."""
+"""The operator on fifty nodes, each with the real update service over a disk of its own."""
 
 from __future__ import annotations
 
