@@ -85,8 +85,8 @@ class AgentStand:
         spec = spec_tree(Spec(state, self.clock.now(), version))
         self.kube.patch("brs", shadow_name("n"), {"spec": spec}, SPACE)
 
-    @property
     def status(self) -> Status:
+        """What the agent said last."""
         found = status_of(self.kube.get("brs", shadow_name("n"), SPACE))
         assert found is not None
         return found

@@ -1,6 +1,6 @@
 """The `updog-fleet` command: how a Kubernetes fleet stands, its brakes, and its two programs.
 
-Results go to stdout, all else to stderr. Exit codes are those of `updog` (docs/cli.md).
+Results go to stdout, all else to stderr. Exit codes: docs/kubernetes.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from updog.errors import UpdogError, UsageError
 
@@ -25,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    args = parser().parse_args(argv)
     try:
+        args = parser().parse_args(argv)
         _COMMANDS[args.command](args)
         sys.stdout.flush()
     except UpdogError as error:
@@ -46,12 +47,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """One that says what is wrong as everything else does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse a command line.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help lists all.")
+
+
+def parser() -> Parser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="updog-fleet",
         description="Look after updates of the nodes of a Kubernetes cluster.",
-        epilog="Exit codes: docs/cli.md.",
+        epilog="Exit codes: docs/kubernetes.md.",
         allow_abbrev=False,
     )
     commands = made.add_subparsers(metavar="COMMAND", dest="command", required=True)

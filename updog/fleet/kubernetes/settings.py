@@ -134,7 +134,7 @@ def controller(environment: Environment) -> Controller:
         interval=read.seconds("SCHEDULER_INTERVAL_IN_SEC", 2.0),
         port=read.value("METRICS_PORT", "8080", _port),
         lease=read.seconds("LEASE_IN_SEC", 15.0),
-        said=tuple((name, environment[name]) for name in RULE_NAMES if environment.get(name)),
+        said=tuple((name, said) for name in RULE_NAMES if (said := read.text(name, ""))),
     )
 
 

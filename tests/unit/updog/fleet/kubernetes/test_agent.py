@@ -37,7 +37,11 @@ def stands() -> Iterator[Stands]:
 def test_it_says_first_what_runs_and_what_is_offered(stands: Stands) -> None:
     stand = stands()
     assert stand.once() is Duty.SPEAK
-    assert (stand.status.state, stand.status.current, stand.status.target) == (State.IDLE, V1, V2)
+    assert (stand.status().state, stand.status().current, stand.status().target) == (
+        State.IDLE,
+        V1,
+        V2,
+    )
 
 
 def test_the_usual_way(stands: Stands) -> None:
@@ -45,20 +49,20 @@ def test_the_usual_way(stands: Stands) -> None:
     stand.once()
     stand.want(State.STAGED)
     assert stand.once() is Duty.STAGE
-    assert stand.status.state is State.STAGED
+    assert stand.status().state is State.STAGED
     assert stand.machine.state == "Ready"
     stand.want(State.REBOOTED)
     assert stand.once() is Duty.REBOOT
     assert stand.machine.restarts == [V2]
     assert stand.once() is Duty.ARRIVED
-    assert (stand.status.state, stand.status.current) == (State.REBOOTED, V2)
+    assert (stand.status().state, stand.status().current) == (State.REBOOTED, V2)
     stand.want(State.MONITORING)
     assert stand.once() is Duty.LOOK
     stand.want(State.IDLE)
     assert stand.once() is Duty.SETTLE
-    assert stand.status.state is State.IDLE
+    assert stand.status().state is State.IDLE
     assert stand.once() is Duty.REST
-    assert stand.status.target == V2
+    assert stand.status().target == V2
 
 
 def test_it_looks_for_updates_from_time_to_time(stands: Stands) -> None:
@@ -75,8 +79,8 @@ def test_a_refresh_that_fails_is_no_failure_of_the_node(stands: Stands) -> None:
     stand.once()
     stand.machine.failing.add("refresh")
     stand.once()
-    assert stand.status.crashes == 0
-    assert stand.status.target == V2
+    assert stand.status().crashes == 0
+    assert stand.status().target == V2
 
 
 def test_it_writes_only_what_changed(stands: Stands) -> None:
@@ -130,10 +134,10 @@ def test_a_machine_that_fell_back_says_so(stands: Stands) -> None:
     stand.once()
     stand.restart()
     stand.once()
-    assert stand.status.state is State.ERROR
-    assert stand.status.crashes == 1
-    assert stand.status.failed is not None
-    assert stand.status.reason.startswith("fell-back")
+    assert stand.status().state is State.ERROR
+    assert stand.status().crashes == 1
+    assert stand.status().failed is not None
+    assert stand.status().reason.startswith("fell-back")
 
 
 def test_one_that_fell_back_without_ending_the_agent_says_so(stands: Stands) -> None:
@@ -142,7 +146,7 @@ def test_one_that_fell_back_without_ending_the_agent_says_so(stands: Stands) -> 
     stand.bring_to(State.STAGED)
     stand.want(State.REBOOTED)
     stand.once(2)
-    assert stand.status.state is State.ERROR
+    assert stand.status().state is State.ERROR
     assert stand.machine.restarts == [V2]
 
 
@@ -157,8 +161,8 @@ def test_a_machine_that_does_not_restart_is_asked_again_and_then_given_up(stands
         stand.clock.advance(timedelta(seconds=200))
         stand.once()
     assert stand.machine.asked("/actions/reboot") > 1
-    assert stand.status.state is State.ERROR
-    assert stand.status.reason.startswith("reboot-failed")
+    assert stand.status().state is State.ERROR
+    assert stand.status().reason.startswith("reboot-failed")
 
 
 def test_in_an_error_it_waits_for_the_controller_and_recovers(stands: Stands) -> None:
@@ -167,12 +171,12 @@ def test_in_an_error_it_waits_for_the_controller_and_recovers(stands: Stands) ->
     stand.machine.failing.add("prepare")
     stand.want(State.STAGED)
     stand.once()
-    assert stand.status.state is State.ERROR
-    assert "the disk is full" in stand.status.reason
+    assert stand.status().state is State.ERROR
+    assert "the disk is full" in stand.status().reason
     assert stand.once() is Duty.WAIT
     stand.want(State.IDLE)
     assert stand.once() is Duty.RECOVER
-    assert (stand.status.state, stand.status.crashes) == (State.IDLE, 1)
+    assert (stand.status().state, stand.status().crashes) == (State.IDLE, 1)
 
 
 def test_success_forgets_failures(stands: Stands) -> None:
@@ -185,10 +189,10 @@ def test_success_forgets_failures(stands: Stands) -> None:
     stand.once()
     stand.machine.failing.clear()
     stand.bring_to(State.MONITORING)
-    assert stand.status.crashes == 1
+    assert stand.status().crashes == 1
     stand.want(State.IDLE)
     stand.once()
-    assert (stand.status.crashes, stand.status.failed, stand.status.reason) == (0, None, "")
+    assert (stand.status().crashes, stand.status().failed, stand.status().reason) == (0, None, "")
 
 
 def test_a_failure_that_the_controller_saw_is_counted_once(stands: Stands) -> None:
@@ -198,8 +202,8 @@ def test_a_failure_that_the_controller_saw_is_counted_once(stands: Stands) -> No
     stand.kube.patch("brs", shadow_name("n"), {"metadata": {"annotations": note}}, SPACE)
     stand.want(State.IDLE)
     stand.once(3)
-    assert (stand.status.crashes, stand.status.failed) == (1, NOW)
-    assert stand.status.reason == "drain-overdue"
+    assert (stand.status().crashes, stand.status().failed) == (1, NOW)
+    assert stand.status().reason == "drain-overdue"
 
 
 def test_an_update_that_was_taken_back_does_not_boot_next(stands: Stands) -> None:
@@ -230,25 +234,25 @@ def test_another_version_by_now_is_told_and_not_blamed(stands: Stands) -> None:
     stand.machine.offered = stand.machine.chosen = "1.2.0"
     stand.want(State.STAGED)
     stand.once()
-    assert stand.status.state is State.IDLE
-    assert stand.status.target == "1.2.0"
-    assert stand.status.crashes == 0
+    assert stand.status().state is State.IDLE
+    assert stand.status().target == "1.2.0"
+    assert stand.status().crashes == 0
 
 
 def test_a_health_command_that_succeeds_lets_it_go_on(stands: Stands) -> None:
     stand = stands(health=("sh", "-c", 'test "$NODE_NAME" = n'))
     stand.bring_to(State.MONITORING)
-    assert stand.status.state is State.MONITORING
+    assert stand.status().state is State.MONITORING
 
 
 def test_a_health_command_that_fails_is_tried_again_until_the_limit(stands: Stands) -> None:
     stand = stands(health=("sh", "-c", "echo no ingress; exit 3"), monitor_limit=60.0)
     stand.bring_to(State.MONITORING)
-    assert stand.status.state is State.REBOOTED
+    assert stand.status().state is State.REBOOTED
     stand.clock.advance(timedelta(seconds=61))
     stand.once()
-    assert stand.status.state is State.ERROR
-    assert stand.status.reason == "health-failed: sh ended with 3: no ingress"
+    assert stand.status().state is State.ERROR
+    assert stand.status().reason == "health-failed: sh ended with 3: no ingress"
 
 
 def test_a_status_that_changed_meanwhile_is_not_overwritten(stands: Stands) -> None:
@@ -258,4 +262,4 @@ def test_a_status_that_changed_meanwhile_is_not_overwritten(stands: Stands) -> N
     stand.kube.faults.add(verb="patch", error=ApiError(409, "the object has been modified"))
     with pytest.raises(ApiFailure):
         stand.once()
-    assert stand.status.state is State.IDLE
+    assert stand.status().state is State.IDLE

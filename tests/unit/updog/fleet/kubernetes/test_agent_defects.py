@@ -25,9 +25,9 @@ def test_own_lock_starvation_423_483_496(stands: Stands) -> None:
     asked, began = len(stand.machine.log), stand.clock.now()
     while stand.machine.busy:
         stand.run(stand.agent._round())
-        assert stand.status.crashes == 0
+        assert stand.status().crashes == 0
     stand.once()
-    assert stand.status.state is State.STAGED
+    assert stand.status().state is State.STAGED
     waited = stand.clock.now() - began
     assert waited > timedelta(minutes=4)
     assert (len(stand.machine.log) - asked) / waited.total_seconds() < 0.5
@@ -58,8 +58,8 @@ def test_or_instead_of_and_after_a_command_that_failed(stands: Stands, command: 
     stand.machine.failing.add(command)
     stand.want(State.STAGED)
     stand.once()
-    assert stand.status.state is State.ERROR
-    assert stand.status.reason.startswith("stage-failed")
+    assert stand.status().state is State.ERROR
+    assert stand.status().reason.startswith("stage-failed")
 
 
 @pytest.mark.parametrize("command", ["prepare", "activate"])
@@ -70,8 +70,8 @@ def test_or_instead_of_and_after_a_command_that_did_nothing(stands: Stands, comm
     stand.machine.pretending.add(command)
     stand.want(State.STAGED)
     stand.once()
-    assert stand.status.state is State.ERROR
-    assert f"{command} of {V2} was done, but the machine is" in stand.status.reason
+    assert stand.status().state is State.ERROR
+    assert f"{command} of {V2} was done, but the machine is" in stand.status().reason
 
 
 def test_shadow_trouble_counts_as_a_failure_of_the_node_801(stands: Stands) -> None:
@@ -81,7 +81,7 @@ def test_shadow_trouble_counts_as_a_failure_of_the_node_801(stands: Stands) -> N
     for _ in range(3):
         assert stand.run(stand.agent._round()) is None
     assert stand.once() is Duty.REST
-    assert stand.status.crashes == 0
+    assert stand.status().crashes == 0
 
 
 def test_cordon_and_drain_again_after_a_fallback(stands: Stands) -> None:
@@ -92,7 +92,7 @@ def test_cordon_and_drain_again_after_a_fallback(stands: Stands) -> None:
     stand.want(State.REBOOTED)
     stand.once(2)
     assert stand.machine.restarts == [V2]
-    assert stand.status.state is State.ERROR
+    assert stand.status().state is State.ERROR
 
 
 def test_an_unreachable_machine_is_no_crash(stands: Stands) -> None:
@@ -102,4 +102,4 @@ def test_an_unreachable_machine_is_no_crash(stands: Stands) -> None:
     stand.settings = replace(stand.settings, socket=stand.settings.socket / "nobody")
     stand.restart()
     assert stand.run(stand.agent._round()) is None
-    assert (stand.status.state, stand.status.crashes) == (State.IDLE, 0)
+    assert (stand.status().state, stand.status().crashes) == (State.IDLE, 0)
