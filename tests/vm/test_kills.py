@@ -78,14 +78,14 @@ def _save(drive: LoggingDrive, target: Path) -> None:
                 file.write(piece)
 
 
-def _cut(ready: Ready, position: int, seed: int, target: Path, world: World) -> str:
+def _cut(ready: Ready, position: int, seed: int, target: Path | None, world: World) -> str:
     """Kill a machine when its drive has seen so much, and look at what may be left of its disk.
 
     Args:
         ready: the machine.
         position: in the log of the drive.
         seed: of what the drive's cache loses.
-        target: one of those disks is written to this file.
+        target: one of those disks is written to this file, if there is any.
         world: knows the images.
 
     Returns:
@@ -93,27 +93,26 @@ def _cut(ready: Ready, position: int, seed: int, target: Path, world: World) -> 
     """
     with drive_over(ready.disk) as drive, served(drive) as address:
         with woken(ready.computer, ready.frozen, address) as guest:
-            guest.start("updog", "update")
+            guest._ask(("updog", "update"), PATIENCE, None)
             assert drive.await_events(position, PATIENCE)
             guest.machine.kill()
         log = list(drive.log)
     disk: Bytes = np.memmap(ready.disk, np.uint8, "c").reshape(-1, SECTOR)
+    bounds, chance = Bounds(complete=16, cuts=4, alone=2, samples=9), np.random.default_rng(seed)
+    *_, last = stretches(log, disk)
     names = ("first", "good")
     wholeness = Wholeness(ready.disk, disk, [known(world.release(name)) for name in names])
-    bounds, chance = Bounds(complete=16, cuts=4, alone=2, samples=9), np.random.default_rng(seed)
-    for stretch in stretches(log, disk):
-        wholeness.look(stretch)
-        if stretch.last:
-            return _judged(wholeness, stretch, list(states(stretch, bounds, chance)), target)
-    raise AssertionError
+    wholeness.look(last)
+    return _judged(wholeness, last, list(states(last, bounds, chance)), target)
 
 
-def _judged(wholeness: Wholeness, stretch: Stretch, left: list[State], target: Path) -> str:
+def _judged(wholeness: Wholeness, stretch: Stretch, left: list[State], target: Path | None) -> str:
     verdicts = [wholeness.judge(stretch, state) for state in left]
     assert all(each.good for each in verdicts), (stretch.position, verdicts)
     # Not the first nor the last: those are nothing and everything that was not flushed.
     chosen = len(left) // 2
-    stretch.contents(left[chosen], np.arange(len(stretch.disk))).tofile(target)
+    if target is not None:
+        stretch.contents(left[chosen], np.arange(len(stretch.disk))).tofile(target)
     return str(verdicts[chosen].versions[0])
 
 
@@ -126,7 +125,7 @@ def test_a_machine_that_is_killed_while_it_updates_boots_and_finishes(
     really = set(chance.sample(range(CUTS), BOOTED - 1)) | {CUTS - 1}
     left = tmp_path / "left.img"
     for number, position in enumerate(positions):
-        version = _cut(ready, position, number, left, world)
+        version = _cut(ready, position, number, left if number in really else None, world)
         if number in really:
             _boots_and_finishes(ready.computer, left, version)
 
