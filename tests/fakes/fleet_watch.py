@@ -51,7 +51,7 @@ class Watch:
             self._cordoned(name, change.by)
         if was and not is_:
             self._uncordoned(name, change.by)
-        if is_ready(new):
+        if is_ready(new) and not (change.old and is_ready(change.old)):
             self._down.discard(name)
         self._count()
 

@@ -78,6 +78,6 @@ def test_a_restart_under_pods_is_wrong(kube: Kube, watch: Watch) -> None:
     assert watch.wrongs == ["one restarts under ['p']"]
 
 
-def test_a_restart_without_a_cordon_is_wrong(kube: Kube, watch: Watch) -> None:
+def test_a_restart_without_a_cordon_is_wrong(watch: Watch) -> None:
     watch.goes_down("one")
     assert watch.wrongs == ["one restarts without a cordon"]
