@@ -97,7 +97,7 @@ def computer(home: Path, release: Release, data: Path) -> EfiComputer:
         data: a folder whose content the data partition gets.
     """
     made = EfiComputer(home, firmware_variables(home))
-    image.create_image(made.disk, planned := _planned(release))
+    image.create_image(made.disk, layout := planned(release))
     place = GptBootControl(from_image(made.disk, Slot.A)).active_set()
     for source, extent in zip((release.boot, release.root, release.hash), place[1:], strict=True):
         machines._copy(source, made.disk, extent.offset)
@@ -105,14 +105,14 @@ def computer(home: Path, release: Release, data: Path) -> EfiComputer:
         esp, last = Path(scratch, "esp"), Path(scratch, "data")
         make_esp(esp, release.boot)
         machines._make_data(last, data)
-        machines._copy(esp, made.disk, esp_offset(planned))
-        machines._copy(last, made.disk, planned[-1].start_mib * MIB)
+        machines._copy(esp, made.disk, esp_offset(layout))
+        machines._copy(last, made.disk, layout[-1].start_mib * MIB)
     return made
 
 
-def esp_offset(planned: Sequence[PlannedPartition]) -> int:
+def esp_offset(layout: Sequence[PlannedPartition]) -> int:
     """First byte of the EFI system partition."""
-    (each,) = (each for each in planned if each.kind is PartitionType.EFI_SYSTEM)
+    (each,) = (each for each in layout if each.kind is PartitionType.EFI_SYSTEM)
     return each.start_mib * MIB
 
 
@@ -138,7 +138,7 @@ def make_esp(target: Path, program: Path) -> None:
         )
 
 
-def _planned(release: Release) -> tuple[PlannedPartition, ...]:
+def planned(release: Release) -> tuple[PlannedPartition, ...]:
     """The usual partitions, with room for two programs on the EFI system partition."""
     usual = plan.plan_for(
         root_mib=machines._room(release.root),

@@ -13,6 +13,9 @@ from typing import TypeAlias
 Reader: TypeAlias = Callable[[int, int], bytes]
 """Offset and length to bytes."""
 
+Extent: TypeAlias = tuple[int, int]
+"""Offset and length of a run of bytes."""
+
 _RECORD = 32
 _LONG, _FOLDER, _LABEL = 0x0F, 0x10, 0x08
 _MOST = 1 << 16
@@ -42,13 +45,14 @@ class Fat:
         (fat16,) = struct.unpack_from("<H", boot, 22)
         large, fat32 = struct.unpack_from("<II", boot, 32)
         total, length = small or large, fat16 or fat32
-        self._fat, self._cluster = reserved * sector, per_cluster * sector
+        self._cluster = per_cluster * sector
         self._root_at = (reserved + copies * length) * sector
         self._root_size = root * _RECORD
         self._data = self._root_at + self._root_size
         clusters = (total * sector - self._data) // self._cluster
         self._bits = 12 if clusters < 4085 else 16 if clusters < 65525 else 32
         (self._root_cluster,) = struct.unpack_from("<I", boot, 44)
+        self._table = read(reserved * sector, length * sector)
 
     def files(self, path: str) -> dict[str, bytes]:
         """The files in a folder, by name; none if there is no such folder."""
@@ -56,6 +60,20 @@ class Fat:
         if folder is None:
             return {}
         return {each.name: self._content(each) for each in self._list(folder) if not each.folder}
+
+    def extents(self, path: str) -> dict[str, tuple[Extent, ...]]:
+        """Where the files in a folder lie, by name."""
+        folder = self._find(path)
+        inside = [] if folder is None else self._list(folder)
+        return {each.name: tuple(self._runs(each)) for each in inside if not each.folder}
+
+    def _runs(self, node: Node) -> Iterator[Extent]:
+        left = node.size
+        for at, length in self._chain(node.first if node.size else 0):
+            if left <= 0:
+                return
+            yield at, min(length, left)
+            left -= length
 
     def _find(self, path: str) -> Node | None:
         node: Node | None = Node("", folder=True, first=0, size=0)
@@ -85,33 +103,30 @@ class Fat:
         if folder.first == 0 and self._bits != 32:
             yield self._read(self._root_at, self._root_size)
         else:
-            yield from self._chain(folder.first or self._root_cluster)
+            chain = self._chain(folder.first or self._root_cluster)
+            yield from (self._read(at, length) for at, length in chain)
 
     def _content(self, node: Node) -> bytes:
-        data = bytearray()
-        if node.size and node.first:
-            for cluster in self._chain(node.first):
-                data += cluster
-                if len(data) >= node.size:
-                    break
-        return bytes(data[: node.size])
+        return b"".join(self._read(at, length) for at, length in self._runs(node))
 
-    def _chain(self, cluster: int) -> Iterator[bytes]:
+    def _chain(self, cluster: int) -> Iterator[Extent]:
         end = {12: 0xFF8, 16: 0xFFF8, 32: 0x0FFFFFF8}[self._bits]
         for _ in range(_MOST):
             if not 2 <= cluster < end:
                 return
-            yield self._read(self._data + (cluster - 2) * self._cluster, self._cluster)
+            yield self._data + (cluster - 2) * self._cluster, self._cluster
             cluster = self._next(cluster)
 
     def _next(self, cluster: int) -> int:
         if self._bits == 32:
-            raw = self._read(self._fat + cluster * 4, 4)
-            return int.from_bytes(raw, "little") & 0x0FFFFFFF
+            return self._number(cluster * 4, 4) & 0x0FFFFFFF
         if self._bits == 16:
-            return int.from_bytes(self._read(self._fat + cluster * 2, 2), "little")
-        pair = int.from_bytes(self._read(self._fat + cluster * 3 // 2, 2), "little")
+            return self._number(cluster * 2, 2)
+        pair = self._number(cluster * 3 // 2, 2)
         return pair >> 4 if cluster & 1 else pair & 0xFFF
+
+    def _number(self, at: int, length: int) -> int:
+        return int.from_bytes(self._table[at : at + length], "little")
 
 
 def _node(record: bytes, parts: dict[int, str]) -> Node:

@@ -105,11 +105,13 @@ class Wholeness:
                 return known.version
         return None
 
+    def holds(self, slot: Slot, version: str, state: State) -> bool:
+        """Whether a set holds a version."""
+        likeness = {(each.slot, each.version): each for each in self._likenesses}[slot, version]
+        return likeness.holds(state)
+
     def _held(self, slot: Slot, state: State) -> str | None:
-        for each in self._likenesses:
-            if each.slot is slot and each.holds(state):
-                return each.version
-        return None
+        return next((v.version for v in self._known if self.holds(slot, v.version, state)), None)
 
     def _view(self, stretch: Stretch, state: State) -> View:
         rows = stretch.contents(state, self._tables)
