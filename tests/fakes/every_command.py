@@ -170,6 +170,7 @@ def publisher(player: Player, home: Path) -> None:
     toml.write_text('version = "1.2.0"\n[migrations]\n"(1.1.0, 1.2.0)" = []\n')
     player.run("updog-repo set-migrations", repository, "--from", toml)
     player.run("updog-repo set-max-version", repository, "-v", "1.2.0")
+    player.run("updog-repo release max-version", repository, "-v", "1.2.0")
     new = (*EDITION, "--version", "1.2.0")
     player.run("updog-repo set-waves", *told, *new, "--policy", "default")
     player.run("updog-repo make-delta", *told, *new, "--from", "1.1.0")
@@ -190,6 +191,9 @@ def publisher(player: Player, home: Path) -> None:
     flags = ("--boot", images[0].boot, "--root", images[0].root, "--hash", images[0].hash)
     player.run("updog-repo disk-image", home / "disk.img", *flags, "--json")
     player.keep("updog-repo serve", _served(repository))
+    # What it takes is not on every machine; what it makes is a file, named by the caller.
+    missing = ("--kernel-modules", home / "none")
+    player.run("updog-repo bootstage build", home / "initramfs", *missing, code=65)
 
 
 def _served(repository: Path) -> str:
