@@ -294,6 +294,12 @@ def test_fleet_speaks_only_the_update_api() -> None:
             assert not _imports_from(module, "partitions"), module
 
 
+def test_the_client_knows_nothing_of_fleets() -> None:
+    for module in _modules():
+        if not module.startswith("updog.fleet"):
+            assert not {n for n in _ours(module) if n.startswith("updog.fleet")}, module
+
+
 def test_pure_modules_exist() -> None:
     assert set(_modules()) >= PURE
 
