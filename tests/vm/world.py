@@ -160,7 +160,7 @@ BUILDS = ("good", "init-fails", "root-damaged", "kernel-garbage", "hangs", "unhe
 def _changed(name: str, plain: Build) -> Build:
     contents, boot = replace(plain.contents, version=NEW), plain.boot
     panics = replace(boot, command_line=f"{boot.command_line} updog.verity=panic")
-    impatient = boot.command_line.replace("updog.watchdog=60", "updog.watchdog=10")
+    impatient = boot.command_line.replace("updog.watchdog=120", "updog.watchdog=10")
     builds = {
         "good": Build(contents, boot),
         "init-fails": Build(replace(contents, files={_INIT: _DIES}), boot),
