@@ -181,3 +181,24 @@ def test_the_manifests_can_be_applied_and_taken_away(kubectl: Run, kube: Kube) -
     assert kube.get("ds", "updog-fleet-agent", "brupop-bottlerocket-aws")
     kubectl("delete", "-f", str(MANIFESTS), "--wait=false", "--ignore-not-found")
     assert kube.all("deployments") == kube.all("clusterroles") == []
+
+
+def test_upstreams_definition_can_be_replaced_under_its_shadows(kubectl: Run, kube: Kube) -> None:
+    ours = yaml.safe_load(CRD.read_text())
+    theirs = yaml.safe_load(CRD.read_text())
+    theirs["spec"]["conversion"] = {
+        "strategy": "Webhook",
+        "webhook": {"conversionReviewVersions": []},
+    }
+    kube.create(theirs)
+    kube.create(
+        {
+            "apiVersion": "brupop.bottlerocket.aws/v2",
+            "kind": "BottlerocketShadow",
+            "metadata": {"name": "brs-one"},
+            "spec": {"state": "Idle"},
+        }
+    )
+    kubectl("replace", "-f", str(CRD))
+    assert kube.get("crd", ours["metadata"]["name"])["spec"] == ours["spec"]
+    assert "brs-one" in kubectl("get", "brs").stdout
