@@ -1,123 +1,126 @@
-"""The operator while everything around it fails: what it must never do, it never does."""
+"""A fleet whose scheduler, agents and API server fail by chance; rules that hold at every moment.
+
+Time is played, so that hours pass in seconds; `tests/integration/test_fleet_kubernetes.py` does the
+same with processes and real update services.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
+from datetime import timedelta
 from random import Random
 
 import pytest
 
-from tests.fakes.fleet_stand import Agents, Stand, agents, standing
+from tests.fakes.fleetworld import V2, FleetWorld, fleet_world
+from tests.fakes.kube.errors import ApiError
 from tests.fakes.kube.faults import Break
-from tests.fakes.kube.workloads import budget, pod
+from tests.fakes.kube.store import Change
+from updog.fleet.kubernetes.errors import ApiFailure
 
 pytestmark = pytest.mark.slow
 
-NODES = 9
-AT_MOST = 3
-STUBBORN = "n00"
-SECONDS = 18.0
-"""How long it lasts."""
+NODES = tuple(f"n{each}" for each in range(8))
+AT_MOST = 2
+ROUNDS = 120
 
 
-class Chaos:
-    """What goes wrong, by the same chances for the same seed."""
+class Watchman:
+    """Looks at every write, and holds it against the rules."""
 
-    def __init__(self, stand: Stand, everybody: Agents, seed: int) -> None:
-        self._stand = stand
-        self._agents = everybody
-        self._random = Random(seed)
-        self._acts: list[Callable[[], None]] = [
-            self._controller_dies,
-            self._agent_dies,
-            self._agent_dies,
-            self._server_restarts,
-            self._watches_expire,
-            self._server_errs,
-            self._server_is_busy,
-            self._connections_break,
-            self._server_is_slow,
-            self._caches_are_stale,
-            self._person_cordons,
-            self._all_is_well,
+    def __init__(self, world: FleetWorld) -> None:
+        self._world = world
+        self.persons: set[str] = set()
+        self.broken: list[str] = []
+        world.kube.observe(self)
+
+    def __call__(self, change: Change) -> None:
+        if change.key.place != ("", "nodes") or change.old is None or change.type == "DELETED":
+            return
+        before, after = (
+            bool(each["spec"].get("unschedulable")) for each in (change.old, change.new)
+        )
+        name = change.key.name
+        if before and not after and name in self.persons:
+            self.broken.append(f"{name}: a person's cordon was undone")
+
+    def look(self) -> None:
+        begun = [
+            each["metadata"]["name"]
+            for each in self._world.kube.all("brs")
+            if each["spec"]["state"] != "Idle"
         ]
-
-    def last(self, seconds: float) -> None:
-        """Let something happen again and again."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self._random.choice(self._acts)()
-            self._stand.check()
-            time.sleep(self._random.uniform(0.1, 0.8))
-        self._stand.kube.faults.clear()
-
-    def _node(self) -> str:
-        return self._random.choice(sorted(self._stand.machines.all))
-
-    def _controller_dies(self) -> None:
-        self._stand.kill_controller()
-        self._stand.start_controller()
-
-    def _agent_dies(self) -> None:
-        name = self._node()
-        self._agents.kill(name)
-        self._agents.begin(name)
-
-    def _server_restarts(self) -> None:
-        self._stand.kube.restart(forget=self._random.random() < 0.7)
-
-    def _watches_expire(self) -> None:
-        self._stand.kube.expire_watches()
-
-    def _server_errs(self) -> None:
-        self._stand.kube.faults.server_error(times=None, chance=0.15)
-
-    def _server_is_busy(self) -> None:
-        self._stand.kube.faults.throttle(1, times=None, chance=0.1)
-
-    def _connections_break(self) -> None:
-        cut = self._random.choice(list(Break))
-        self._stand.kube.faults.add(times=None, chance=0.1, cut=cut)
-
-    def _server_is_slow(self) -> None:
-        self._stand.kube.faults.add(times=None, chance=0.1, delay=0.5)
-
-    def _caches_are_stale(self) -> None:
-        self._stand.kube.faults.lag = self._random.uniform(0.5, 2.0)
-        self._stand.kube.faults.stale = self._random.randrange(1, 30)
-
-    def _person_cordons(self) -> None:
-        """Where nothing is cordoned yet: two cordons on one node cannot be told apart."""
-        name = self._node()
-        with self._stand.kube.api.store.lock:
-            known = self._stand.kube.get("nodes", name)
-            if not known["spec"].get("unschedulable") and len(self._stand.watch.persons) < 3:
-                self._stand.kube.patch("nodes", name, {"spec": {"unschedulable": True}})
-
-    def _all_is_well(self) -> None:
-        self._stand.kube.faults.clear()
+        if len(begun) > AT_MOST:
+            self.broken.append(f"too many at once: {begun}")
+        for agent in self._world.agents.values():
+            for _version, pods in agent.reboots:
+                if pods:
+                    self.broken.append(f"{agent.name} restarted with {pods} on it")
+        assert self.broken == []
 
 
-@pytest.mark.parametrize("seed", [11, 12])
-def test_the_invariants_hold_at_every_moment(tmp_path: Path, seed: int) -> None:
-    rules = {"HALT_AFTER_FAILURES": "never", "MAX_ATTEMPTS": "never", "DRAIN_LIMIT_IN_SEC": "4"}
-    with standing(tmp_path, NODES, at_most=AT_MOST, **rules) as stand:
-        stand.serve_people(2 * NODES, maxUnavailable="40%")
-        stand.kube.create(pod("db", STUBBORN, labels={"app": "db"}))
-        stand.kube.create(budget("db", "db", maxUnavailable=0))
-        stand.machines.releases.publish("1.1.0")
-        stand.start_controller()
-        with agents(stand) as everybody:
-            Chaos(stand, everybody, seed).last(SECONDS)
-            stand.wait(
-                lambda: set(stand.watch.restarted) == {*stand.machines.all} - {STUBBORN}, 300
-            )
-            stand.kube.delete("pdb", "db")
-            stand.wait(lambda: stand.machines.versions() == {"1.1.0": NODES}, 300)
-            stand.wait(stand.quiet, 300)
-            stand.wait(lambda: stand.watch.marked_by_us() == [])
-            stand.check()
-            assert stand.cordoned() == sorted(stand.watch.persons)
-            assert stand.watch.most <= AT_MOST
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_fails_the_rules_hold_and_nothing_stays_cordoned(seed: int) -> None:
+    chance = Random(seed)
+    with fleet_world(
+        MAX_CONCURRENT_UPDATE=str(AT_MOST), HALT_AFTER_FAILURES="never", MAX_ATTEMPTS="unlimited"
+    ) as world:
+        world.nodes(*NODES)
+        for name in NODES:
+            world.pod(f"web-{name}", name, labels={"app": "web"})
+        world.budget("web", "web", allowed=1)
+        watchman = Watchman(world)
+        for _ in range(ROUNDS):
+            disturb(world, watchman, chance)
+            with suppress(ApiFailure):
+                world.step()
+            watchman.look()
+            for agent in world.agents.values():
+                if chance.random() < 0.8:
+                    agent.act(world)
+            world.clock.advance(timedelta(seconds=chance.choice((2, 10, 120))))
+        calm(world)
+        assert set(world.versions().values()) == {V2}
+        assert world.cordoned() == watchman.persons
+        assert not world.cordoned_by_us()
+
+
+def disturb(world: FleetWorld, watchman: Watchman, chance: Random) -> None:
+    """One of the things that happen."""
+    match chance.randrange(10):
+        case 0:
+            with suppress(ApiFailure):
+                world.close()
+                world.restart()
+        case 1:
+            world.kube.faults.server_error(times=chance.randrange(1, 4))
+        case 2:
+            world.kube.faults.throttle(times=chance.randrange(1, 4))
+        case 3:
+            verb = chance.choice(("patch", "create"))
+            world.kube.faults.add(verb=verb, cut=chance.choice(list(Break)))
+        case 4:
+            name = chance.choice(NODES)
+            if name not in world.cordoned() and len(watchman.persons) < 2:
+                world.cordon(name)
+                watchman.persons.add(name)
+        case 5:
+            allowed = chance.randrange(3)
+            status = {"status": {"disruptionsAllowed": allowed}}
+            with suppress(ApiError):
+                world.kube.patch("poddisruptionbudgets", "web", status, sub="status")
+        case 6:
+            agent = world.agents[chance.choice(NODES)]
+            agent.bad ^= {V2}
+        case _:
+            pass
+
+
+def calm(world: FleetWorld) -> None:
+    """Nothing happens any more, and there is time."""
+    world.kube.faults.clear()
+    status = {"status": {"disruptionsAllowed": 100}}
+    world.kube.patch("poddisruptionbudgets", "web", status, sub="status")
+    for agent in world.agents.values():
+        agent.bad.clear()
+    world.turn(150, seconds=600)

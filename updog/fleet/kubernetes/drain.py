@@ -40,8 +40,10 @@ from updog.fleet.steps import overdue
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 5
+AT_ONCE = 16
 """Evictions under way at the same time."""
+MOST_REMEMBERED = 10_000
+"""Pods whose last answer is kept."""
 ASK_AGAIN = timedelta(seconds=5)
 """How long a pod that may not go yet is left alone."""
 
@@ -114,7 +116,7 @@ class Drainer:
         Raises:
             ApiFailure: it was not undone.
         """
-        known = self._store.nodes[node.name]
+        known = self._known(node.name)
         marks = marks_of(known)
         gone: Tree = dict.fromkeys((DRAINED_SINCE, CORDONED_BY, EXCLUDED_BY))
         patch: Tree = {"metadata": {"annotations": gone}}
@@ -128,12 +130,19 @@ class Drainer:
     def forget(self, node: str) -> None:
         """Whatever is remembered of a node's drain is over."""
         self._empty.discard(node)
-        if len(self._asked) > AT_ONCE * 1000:
+        if len(self._asked) > MOST_REMEMBERED:
             self._asked.clear()
+
+    def _known(self, name: str) -> Tree:
+        """A node, which may be deleted while we wait for answers."""
+        found = self._store.nodes.get(name)
+        if found is None:
+            raise ApiFailure(f"node {name}", NOT_FOUND, "it is gone")
+        return found
 
     async def _prepare(self, node: NodeView, now: datetime) -> str:
         """Mark, exclude and cordon; say what is waited for, or nothing."""
-        known = self._store.nodes[node.name]
+        known = self._known(node.name)
         marks, wait = marks_of(known), self._rules.exclusion
         if marks.since is None:
             await self._patch(known, _beginning(known, now, exclude=bool(wait)))
@@ -155,7 +164,7 @@ class Drainer:
         self._empty.add(node.name)
         if seen_before:
             self._store.put_node(await self._cluster.get(NODES, node.name))
-        return seen_before and bool(self._store.nodes[node.name]["spec"]["unschedulable"])
+        return seen_before and bool(self._known(node.name)["spec"]["unschedulable"])
 
     async def _ask(self, pod: Pod, now: datetime) -> Asked:
         if pod.ending:
