@@ -160,8 +160,9 @@ def _sentence(said: str) -> str:
 def _examples(program: Program, parser: argparse.ArgumentParser) -> Iterator[str]:
     """What stands below the flags in help, unless that is the list of commands again."""
     if parser.epilog and not program.verbs:
+        said = parser.epilog.replace(f" Exit codes: see {program.name}({program.section}).", "")
         yield roff.section("notes")
-        yield roff.literal(parser.epilog.strip())
+        yield roff.literal(said.strip())
 
 
 def _exit_code(code: int, meaning: str, todo: str) -> str:

@@ -67,6 +67,9 @@ UNHEALTHY = Event(
 BAD_VERSION = Event(
     "5db502ccae5a4e86938b13431c8fe0fd", "confirm", "Version {version} is noted as bad: {why}.", 30
 )
+ENDED = Event(
+    "5bee2a5c9ca2435cbcf7763249490f71", "service", "{order}: {status} (exit status {exit_code})"
+)
 MIGRATED = Event(
     "766c0557a729465883e8b076c7f9558c", "migrate", "The settings went from {start} to {version}."
 )
@@ -74,7 +77,7 @@ REBOOTING = Event("c7cfa75210314794907903374aadff25", "reboot", "The machine res
 FAILED = Event("50cd3669d7a3412fa145b81284edcce6", "failed", "{why}", 40)
 EVENTS = (
     *(STARTED, INSTALLED, ACTIVATED, TAKEN_BACK, ROLLED_BACK, CONFIRMED),
-    *(UNHEALTHY, BAD_VERSION, MIGRATED, REBOOTING, FAILED),
+    *(UNHEALTHY, BAD_VERSION, ENDED, MIGRATED, REBOOTING, FAILED),
 )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from updog import events
 from updog.clock import Clock
 from updog.durable import write_durably
 from updog.errors import BusyError, InternalError, PermissionDenied, StorageError, UpdogError
@@ -249,7 +250,15 @@ class Keeper:
         if last is not None:
             key = (last.command, last.status.value)
             self.ended[key] = self.ended.get(key, 0) + 1
-            log.info("%s: %s (exit status %d)", last.command, last.status, last.exit_status)
+            told = events.about(
+                events.ENDED,
+                order=last.command,
+                status=last.status,
+                exit_code=last.exit_status,
+            )
+            log.info(
+                "%s: %s (exit status %d)", last.command, last.status, last.exit_status, extra=told
+            )
 
     async def _ask(self) -> Ended:
         try:

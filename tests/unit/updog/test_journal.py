@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import string
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.journal import Journal, decoded, journal
+from updog.events import EVENTS
 from updog.journal import JournalHandler, encode, priority, stream_is_journal
 
 names = st.from_regex(r"[A-Z][A-Z0-9_]{0,30}", fullmatch=True)
@@ -92,3 +94,11 @@ def test_a_stream_is_the_journal_if_it_is_the_one_that_systemd_named(tmp_path: P
         assert not stream_is_journal({"JOURNAL_STREAM": "nonsense"}, file.fileno())
         with tmp_path.joinpath("b").open("w") as other:
             assert not stream_is_journal(named, other.fileno())
+
+
+def test_the_page_of_the_commands_lists_every_event() -> None:
+    page = Path(__file__).resolve().parents[3].joinpath("docs/cli.md").read_text()
+    for event in EVENTS:
+        assert f"| `{event.message_id}` | `{event.phase}` |" in page
+        for _, fact, _, _ in string.Formatter().parse(event.text):
+            assert fact is None or f"`UPDOG_{fact.upper()}`" in page
