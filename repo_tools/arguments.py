@@ -36,8 +36,7 @@ a first repository:
   updog-repo publish DIR
   updog-repo serve DIR
 
-exit codes: 0 done, 64 wrong command line, 65 bad input, 70 internal error, 74 input or output,
-75 another updog-repo is at work, 77 permission, 78 keys
+Results go to stdout, everything else to stderr. Exit codes: see updog-repo(1).
 """
 
 
@@ -103,12 +102,10 @@ def _draft_commands(commands: Commands) -> None:
         "--allow-past", action="store_true", help="waves may have started, and come at once then"
     )
     json_flag(waves)
-    most = commands.add("set-max-version", "Set the highest version that hosts may run")
-    most.add_argument("-v", "--max-version", metavar="VERSION", type=version, required=True)
-    edition_filter(most)
+    release.max_version(commands, "set-max-version")
     steps = commands.add("set-migrations", "Replace the migrations by those of a Release.toml")
     _migrations(steps)
-    for writes in (add, remove, waves, most, steps):
+    for writes in (add, remove, waves, steps):
         dry_run_flag(writes)
     json_flag(commands.add("show", "List what is drafted"))
 

@@ -117,18 +117,6 @@ def cmd_set_waves(arguments: argparse.Namespace, now: datetime) -> None:
     answer(arguments, tree, [f"seed {seed:4}  {start}" for seed, start in starts])
 
 
-def cmd_set_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
-    """Set the highest version that hosts may run."""
-    repository, most = repository_of(arguments), arguments.max_version
-    editions = repository.select(arguments.variant, arguments.arch)
-    repository.set_max_version(editions, most)
-    for edition in editions:
-        done(arguments, f"{edition}: the highest version for hosts is {most}; not published yet.")
-        for update in repository.draft(edition).manifest().updates:
-            if update.version > most:
-                say(f"Note: {update.version} is above it, so hosts that run it will go back.")
-
-
 def cmd_set_migrations(arguments: argparse.Namespace, _now: datetime) -> None:
     """Replace the migrations by those of a Release.toml."""
     from repo_tools import migrationfiles
@@ -204,7 +192,6 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, datetime], None]] = {
     "add-update": cmd_add_update,
     "remove-update": cmd_remove_update,
     "set-waves": cmd_set_waves,
-    "set-max-version": cmd_set_max_version,
     "set-migrations": cmd_set_migrations,
     "show": cmd_show,
     "disk-image": cmd_disk_image,

@@ -6,9 +6,8 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from repo_tools.commandline import Commands
-from repo_tools.console import say
-from repo_tools.errors import ImageError
+from repo_tools.commandline import Commands, dry_run_flag
+from repo_tools.console import done, say
 
 _COMPRESSIONS = ("zstd", "xz", "gzip", "none")
 
@@ -40,6 +39,7 @@ def add(commands: Commands) -> None:
         help="a further kernel module; may be given several times",
     )
     build.add_argument("--compression", choices=_COMPRESSIONS, default="zstd", help="(zstd)")
+    dry_run_flag(build)
     build.set_defaults(run=run_build)
 
 
@@ -47,11 +47,13 @@ def run_build(arguments: argparse.Namespace, now: datetime) -> None:
     """Build and write the initramfs.
 
     Raises:
-        ImageError: an input is missing or damaged, or the file cannot be written.
+        ImageError: an input is missing or damaged.
+        UpdogError: the file cannot be written.
     """
     from repo_tools.bootstage.build import Compression, Recipe, build
     from repo_tools.bootstage.kernelmodules import ModuleTree
     from repo_tools.bootstage.pythontree import PythonRoot
+    from updog.durable import write_durably
 
     del now
     recipe = Recipe(
@@ -61,8 +63,9 @@ def run_build(arguments: argparse.Namespace, now: datetime) -> None:
         Compression(arguments.compression),
     )
     data = build(recipe)
-    try:
-        arguments.initramfs.write_bytes(data)
-    except OSError as error:
-        raise ImageError(f"{arguments.initramfs} cannot be written: {error.strerror}.") from error
-    say(f"{arguments.initramfs}: {len(data)} bytes")
+    path: Path = arguments.initramfs
+    if arguments.dry_run:
+        say(f"Would write {path} ({len(data)} bytes)")
+    else:
+        write_durably(path, data)
+    done(arguments, f"{path}: {len(data)} bytes, to be started by the kernel of these modules.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repo_tools import commandline
-from repo_tools.commandline import Commands, dry_run_flag, json_flag, release_flags
+from repo_tools.commandline import Commands, dry_run_flag, edition_filter, json_flag, release_flags
 from repo_tools.console import answer, done, edition_of, repository_of, say
 from repo_tools.deltacommand import shortcut_flags, with_shortcuts
 
@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     release_flags(remove)
     dry_run_flag(remove)
     remove.set_defaults(run=run_remove)
+    max_version(group, "max-version")
     withdraw = group.add("withdraw", "Call a published release back, and publish that at once")
     release_flags(withdraw)
     withdraw.add_argument(
@@ -40,6 +41,17 @@ def add(commands: Commands) -> None:
     dry_run_flag(withdraw)
     json_flag(withdraw)
     withdraw.set_defaults(run=run_withdraw)
+
+
+def max_version(commands: Commands, name: str) -> None:
+    """Add a command that sets the highest version; it has a name here and one of its own."""
+    most = commands.add(name, "Set the highest version that hosts may run")
+    most.add_argument(
+        "-v", "--max-version", metavar="VERSION", type=commandline.version, required=True
+    )
+    edition_filter(most)
+    dry_run_flag(most)
+    most.set_defaults(run=run_max_version)
 
 
 def check_flags(command: argparse.ArgumentParser) -> None:
@@ -128,6 +140,18 @@ def run_remove(arguments: argparse.Namespace, _now: datetime) -> None:
     """Take a release out of the draft."""
     repository_of(arguments).remove_update(edition_of(arguments), arguments.version)
     done(arguments, "Removed from the draft; devices see it until the next publish.")
+
+
+def run_max_version(arguments: argparse.Namespace, _now: datetime) -> None:
+    """Set the highest version that hosts may run, and say whom that calls back."""
+    repository, most = repository_of(arguments), arguments.max_version
+    editions = repository.select(arguments.variant, arguments.arch)
+    repository.set_max_version(editions, most)
+    for edition in editions:
+        done(arguments, f"{edition}: the highest version for hosts is {most}; not published yet.")
+        for update in repository.draft(edition).manifest().updates:
+            if update.version > most:
+                say(f"Note: {update.version} is above it, so hosts that run it will go back.")
 
 
 def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:

@@ -112,13 +112,24 @@ def test_a_root_without_python_names_the_package(tree: Path, tmp_path: Path) -> 
         build(Recipe(PythonRoot(tmp_path), ModuleTree(tree)))
 
 
+def test_a_rehearsal_builds_and_writes_nothing(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "initramfs"
+    words = ["bootstage", "build", str(target), "--kernel-modules", str(tree)]
+    assert main([*words, "--compression", "none", "--dry-run"]) == 0
+    assert f"Would write {target}" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_a_file_that_cannot_be_written_is_told(
     tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = tmp_path / "gone/initramfs"
+    (tmp_path / "file").touch()
+    target = tmp_path / "file/initramfs"
     words = ["bootstage", "build", str(target), "--kernel-modules", str(tree)]
-    assert main([*words, "--compression", "none"]) == 65
-    assert "cannot be written" in capsys.readouterr().err
+    assert main([*words, "--compression", "none"]) == 74
+    assert str(target) in capsys.readouterr().err
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
