@@ -8,10 +8,12 @@ the rights that the chart grants, and no others.
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -106,6 +108,8 @@ class Agents:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._loop.shutdown_default_executor()
+        # Connections are closed in the next rounds of the loop.
+        await asyncio.sleep(0.1)
 
     def _call(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(LONG)
@@ -117,6 +121,10 @@ class Agents:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(LONG)
         self._loop.close()
+        with warnings.catch_warnings():
+            # What was killed in the middle leaves sockets, which the end of a process would close.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 @dataclass

@@ -88,6 +88,8 @@ class Kube:
         await site.stop()
         self.web.break_off()
         await runner.cleanup()
+        # Connections that were cut are closed in the next rounds of the loop.
+        await asyncio.sleep(0.02)
 
     def stop(self) -> None:
         """Go down: connections break, nothing listens."""
