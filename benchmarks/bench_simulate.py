@@ -25,10 +25,12 @@ class Taken:
     Attributes:
         seconds: wall time.
         mib: peak resident memory.
+        busy: seconds of processor time, which nobody else's work makes longer.
     """
 
     seconds: float
     mib: float
+    busy: float
 
 
 def run(fleet: int, rule: str, policy: str) -> Taken:
@@ -41,7 +43,8 @@ def run(fleet: int, rule: str, policy: str) -> Taken:
     _, status, used = os.wait4(pid, 0)
     if status:
         raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return Taken(time.perf_counter() - begin, used.ru_maxrss / 1024)
+    busy = used.ru_utime + used.ru_stime
+    return Taken(time.perf_counter() - begin, used.ru_maxrss / 1024, busy)
 
 
 def measure(title: str, fleet: int, rule: str, policy: str) -> bool:
