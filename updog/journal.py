@@ -17,7 +17,6 @@ import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-SOCKET = Path("/run/systemd/journal/socket")
 _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 _TOO_LARGE = frozenset({errno.EMSGSIZE, errno.ENOBUFS})
 _PRIORITIES = ((40, 3), (30, 4), (20, 6), (0, 7))
@@ -65,6 +64,8 @@ class JournalHandler(logging.Handler):
         fields: what each record is sent with, by the names of the journal.
         program: who logs.
     """
+
+    keeps_fields = True
 
     def __init__(
         self, path: Path, fields: Callable[[logging.LogRecord], Mapping[str, str]], program: str

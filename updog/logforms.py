@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from updog import events, journal
+from updog import events
 from updog.redact import Redactor, redactor
 
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 PLAIN = "%(levelname)s %(name)s: %(message)s"
 
 
@@ -31,9 +32,11 @@ def handler(
     """
     hide = redactor(environment)
     named = {"UPDOG_COMMAND": command} if command else {}
-    path = Path(environment.get("UPDOG_JOURNAL_SOCKET") or journal.SOCKET)
     made: logging.Handler
-    if form == "journal" or (form == "auto" and _in_journal(environment, path)):
+    if form == "journal" or (form == "auto" and _in_journal(environment)):
+        from updog import journal  # noqa: PLC0415 - start-up: few have one
+
+        path = _journal_socket(environment)
         made = journal.JournalHandler(path, lambda record: _fields(record, named, hide), program)
         made.setFormatter(_Plain("%(message)s", hide))
     elif form == "json":
@@ -48,7 +51,7 @@ def handler(
 
 def keeps_fields(one: logging.Handler) -> bool:
     """Whether a handler passes fields on."""
-    return isinstance(one, journal.JournalHandler) or isinstance(one.formatter, _Json)
+    return isinstance(one.formatter, _Json) or bool(getattr(one, "keeps_fields", False))
 
 
 class _Plain(logging.Formatter):
@@ -92,12 +95,21 @@ def _fields(record: logging.LogRecord, named: Mapping[str, str], hide: Redactor)
     return {name: hide(value) for name, value in {**named, **fields}.items()}
 
 
-def _in_journal(environment: Mapping[str, str], path: Path) -> bool:
+def _journal_socket(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("UPDOG_JOURNAL_SOCKET") or JOURNAL_SOCKET)
+
+
+def _in_journal(environment: Mapping[str, str]) -> bool:
+    if not environment.get("JOURNAL_STREAM"):
+        return False
+    from updog import journal  # noqa: PLC0415 - start-up: few have one
+
     try:
         descriptor = sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):
         return False
-    return path.exists() and journal.stream_is_journal(environment, descriptor)
+    here = _journal_socket(environment).exists()
+    return here and journal.stream_is_journal(environment, descriptor)
 
 
 def _told_elsewhere(record: logging.LogRecord) -> bool:

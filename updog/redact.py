@@ -12,27 +12,22 @@ SHOWN_PARAMETERS = frozenset({"version", "seed", "target", "migrations", "varian
 _SHORTEST = 4
 """Shorter values of variables are left alone: hiding each '1' of a message helps nobody."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*", re.IGNORECASE)
-_USERINFO = re.compile(r"^([^:]+://)[^/?#]*@")
-_PARAMETER = re.compile(r"([?&;#])([^=&;#]*)=([^&;#]*)")
+_URL = r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*"
+_USERINFO = r"^([^:]+://)[^/?#]*@"
+_PARAMETER = r"([?&;#])([^=&;#]*)=([^&;#]*)"
 # Words that name a secret in whatever notation: key=value, key: value, "key": "value".
-_NAMED = re.compile(
-    r"""(\b(?:[\w-]*(?:passphrase|passwd|password|secret|credential|api[_-]?key|access[_-]?key
-        |private[_-]?key|auth[_-]?token|security[_-]?token|session[_-]?token)[\w-]*|pin-value)
-        ["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&'"<>)\]}]+)""",
-    re.IGNORECASE | re.VERBOSE,
-)
+_NAMED = r"""(?xi)(\b(?:[\w-]*(?:passphrase|passwd|password|secret|credential|api[_-]?key
+    |access[_-]?key|private[_-]?key|auth[_-]?token|security[_-]?token|session[_-]?token)[\w-]*
+    |pin-value)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&'"<>)\]}]+)"""
 # A header's value goes on to the end of its line.
-_HEADER = re.compile(
-    r"""(\b(?:proxy-)?authorization["']?\s*[=:]\s*|\b(?:set-)?cookie["']?\s*[=:]\s*
-        |\bx-[\w-]*(?:token|signature|auth)[\w-]*["']?\s*[=:]\s*)[^\r\n]*""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_BEARER = re.compile(r"\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE)
-_PEM = re.compile(
-    r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-)
-_TELLING_NAME = re.compile(r"PASSPHRASE|PASSWORD|SECRET|TOKEN|_PIN$|CREDENTIAL", re.IGNORECASE)
+_HEADER = r"""(?xi)(\b(?:proxy-)?authorization["']?\s*[=:]\s*|\b(?:set-)?cookie["']?\s*[=:]\s*
+    |\bx-[\w-]*(?:token|signature|auth)[\w-]*["']?\s*[=:]\s*)[^\r\n]*"""
+_BEARER = r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}"
+_PEM = r"""(?xs)-----BEGIN[ ]([A-Z ]*PRIVATE[ ]KEY)-----.*?
+    (?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)"""
+_TELLING = ("PASSPHRASE", "PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "_PIN")
+# The patterns are text here, and compiled by `re` where they are first used, because that takes
+# longer than most commands need to start.
 
 
 class Redactor(NamedTuple):
@@ -48,17 +43,21 @@ class Redactor(NamedTuple):
         """The text with every secret replaced by `HIDDEN`."""
         for secret in self.known:
             text = text.replace(secret, HIDDEN)
-        text = _PEM.sub(rf"-----BEGIN \1----- {HIDDEN}", text)
-        text = _URL.sub(lambda found: _address(found[0]), text)
-        text = _HEADER.sub(rf"\1{HIDDEN}", text)
-        text = _BEARER.sub(rf"\1\2{HIDDEN}", text)
-        return _NAMED.sub(rf"\1{HIDDEN}", text)
+        text = re.sub(_PEM, rf"-----BEGIN \1----- {HIDDEN}", text)
+        text = re.sub(_URL, lambda found: _address(found[0]), text, flags=re.IGNORECASE)
+        text = re.sub(_HEADER, rf"\1{HIDDEN}", text)
+        text = re.sub(_BEARER, rf"\1\2{HIDDEN}", text)
+        return re.sub(_NAMED, rf"\1{HIDDEN}", text)
 
 
 def redactor(environment: Mapping[str, str]) -> Redactor:
     """One that knows the secrets of an environment, which the names of its variables tell."""
-    told = (value for name, value in environment.items() if _TELLING_NAME.search(name))
+    told = (value for name, value in environment.items() if _tells(name.upper()))
     return Redactor(_longest_first(value for value in told if len(value) >= _SHORTEST))
+
+
+def _tells(name: str) -> bool:
+    return name.endswith(_TELLING) or any(word in name for word in _TELLING[:-1])
 
 
 def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
@@ -68,11 +67,11 @@ def _longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
 
 def _address(url: str) -> str:
     """An address without who asks and without what only the server should know."""
-    bare = _USERINFO.sub(rf"\1{HIDDEN}@", url)
+    bare = re.sub(_USERINFO, rf"\1{HIDDEN}@", url)
     head, mark, query = re.match(r"([^?#]*)([?#]?)(.*)", bare, re.DOTALL).groups()  # type: ignore[union-attr]
     if not mark:
         return head
-    hidden = _PARAMETER.sub(_parameter, f"{mark}{query}")
+    hidden = re.sub(_PARAMETER, _parameter, f"{mark}{query}")
     # A query without names may be a secret as a whole.
     return head + (hidden if "=" in hidden else f"{mark}{HIDDEN}")
 

@@ -195,6 +195,27 @@ def test_the_journal_gets_fields_and_stderr_nothing(world: FileWorld, tmp_path: 
     assert {each["PRIORITY"] for each in records} == {"6"}
 
 
+def test_remarks_of_the_publishing_side_go_into_the_journal(tmp_path: Path) -> None:
+    with journal(tmp_path / "journal") as receiving, tmp_path.joinpath("err").open("w+") as err:
+        found = os.fstat(err.fileno())
+        subprocess.run(
+            command("updog-repo", "init", tmp_path / "r"),
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+            check=True,
+            cwd=ROOT,
+            env=environment(
+                JOURNAL_STREAM=f"{found.st_dev}:{found.st_ino}",
+                UPDOG_JOURNAL_SOCKET=str(receiving.path),
+            ),
+        )
+        records = receiving.records()
+        err.seek(0)
+        assert err.read() == ""
+    assert {each["SYSLOG_IDENTIFIER"] for each in records} == {"updog-repo"}
+    assert any("Made 3 root keys" in each["MESSAGE"] for each in records)
+
+
 def test_an_inherited_journal_stream_that_is_not_ours_changes_nothing(
     world: FileWorld, tmp_path: Path
 ) -> None:
