@@ -26,7 +26,7 @@ from partitions.errors import DeviceError
 from partitions.slot import Slot
 from partitions.systemdboot.entries import EntryName, parse, text
 from partitions.systemdboot.plan import Step
-from partitions.systemdboot.program import HEAD, program_length
+from partitions.systemdboot.program import program_length
 
 Sync: TypeAlias = Callable[[int], None]
 """Puts an open file or folder on stable storage, as `os.fsync` does."""
@@ -103,7 +103,7 @@ class Esp:
             DeviceError: it cannot be read, or the copy cannot be written, or reads back as
                 something else.
         """
-        length = program_length(boot.pread(0, min(HEAD, boot.size)), boot.size)
+        length = program_length(boot.pread, boot.size)
         path = self.root / self._named(self.stems[slot]).lstrip("/")
         wanted = sha256()
         with reporting(path, "write"):

@@ -8,8 +8,13 @@ partition must not come along.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from typing import TypeAlias
 
 from partitions.errors import EX_DATAERR, PartitionError
+
+Reader: TypeAlias = Callable[[int, int], bytes]
+"""Offset and length to bytes."""
 
 LONGEST = 1 << 30
 HEAD = 4096
@@ -17,6 +22,7 @@ HEAD = 4096
 
 _PE_AT = 0x3C
 _SECTION = 40
+_SYMBOL = 18
 _OPTIONAL_AT = 24
 _DIRECTORIES_AT = {0x10B: 96, 0x20B: 112}
 _CERTIFICATES = 4
@@ -28,18 +34,19 @@ class NoProgram(PartitionError):
     exit_code = EX_DATAERR
 
 
-def program_length(head: bytes, most: int) -> int:
-    """Return the bytes of the program: its last section, or the signatures behind that.
+def program_length(read: Reader, most: int) -> int:
+    """Return the bytes of the program: its sections, its symbols, and the signatures behind them.
 
     Args:
-        head: the first `HEAD` bytes.
+        read: the image, from its beginning.
         most: bytes that there are at most.
 
     Raises:
         NoProgram: it is none, or it is longer than `most`.
+        DeviceError: it cannot be read.
     """
     try:
-        length = max(_ends(head))
+        length = max(_ends(read, most))
     except (struct.error, ValueError, KeyError) as error:
         raise NoProgram(f"the boot image is not an EFI program: {error}") from error
     if not 0 < length <= min(most, LONGEST):
@@ -47,16 +54,18 @@ def program_length(head: bytes, most: int) -> int:
     return length
 
 
-def _ends(head: bytes) -> list[int]:
+def _ends(read: Reader, most: int) -> list[int]:
+    head = read(0, min(HEAD, most))
     if head[:2] != b"MZ":
         raise ValueError("it does not begin with 'MZ'")
     (at,) = struct.unpack_from("<I", head, _PE_AT)
-    mark, sections, optional = struct.unpack_from("<4s2xH12xH", head, at)
+    mark, sections, symbols, count, optional = struct.unpack_from("<4s2xH4xIIH", head, at)
     if mark != b"PE\0\0":
         raise ValueError("its header has no 'PE' mark")
     first = at + _OPTIONAL_AT + optional
     ends = [_section_end(head, first + _SECTION * number) for number in range(sections)]
-    return [*ends, _certificates_end(head, at + _OPTIONAL_AT)]
+    ends.append(_certificates_end(head, at + _OPTIONAL_AT))
+    return [*ends, _names_end(read, symbols + count * _SYMBOL, most) if symbols else 0]
 
 
 def _section_end(head: bytes, at: int) -> int:
@@ -72,3 +81,10 @@ def _certificates_end(head: bytes, optional: int) -> int:
         return 0
     offset, size = struct.unpack_from("<II", head, directories + 8 * _CERTIFICATES)
     return int(offset + size)
+
+
+def _names_end(read: Reader, at: int, most: int) -> int:
+    """The end of the symbols' names, whose length stands before them."""
+    if at + 4 > most:
+        raise ValueError("its symbols lie behind its end")
+    return at + int.from_bytes(read(at, 4), "little")

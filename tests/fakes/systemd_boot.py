@@ -51,18 +51,21 @@ def start(esp: Path) -> str | None:
     return first.program
 
 
-def efi_program(content: bytes, *, signature: bytes = b"") -> bytes:
-    """An EFI program with one section, and a signature behind it."""
+def efi_program(content: bytes, *, signature: bytes = b"", names: bytes = b"") -> bytes:
+    """An EFI program with one section, names of symbols, and a signature behind it."""
     head = bytearray(512)
     head[:2] = b"MZ"
     struct.pack_into("<I", head, 0x3C, 0x80)
     struct.pack_into("<4s2xH12xH", head, 0x80, b"PE\0\0", 1, 240)
+    behind = struct.pack("<I", 4 + len(names)) + names if names else b""
+    if names:
+        struct.pack_into("<II", head, 0x88 + 4, 512 + len(content), 0)
     struct.pack_into("<H", head, 0x98, 0x20B)
     struct.pack_into("<I", head, 0x98 + 108, 16)
     if signature:
-        struct.pack_into("<II", head, 0x98 + 112 + 32, 512 + len(content), len(signature))
+        struct.pack_into("<II", head, 0x98 + 144, 512 + len(content + behind), len(signature))
     struct.pack_into("<8s4I", head, 0x98 + 240, b".text", 0, 0, len(content), 512)
-    return bytes(head) + content + signature
+    return bytes(head) + content + behind + signature
 
 
 def _read(name: str, text: str) -> Entry:

@@ -72,12 +72,13 @@ class EfiComputer:
 
 
 def with_program(world: World, release: Release, folder: Path) -> Release:
-    """The same release, with a unified kernel image as its boot image."""
+    """The same release, with a unified kernel image as its boot image; made once in a folder."""
     line = f"{COMMAND_LINE} rdinit=/efi-init updog.root_hash={release.root_hash}"
     boot = folder / f"{release.root.parent.name}-{release.version}.efi"
-    _unify(boot, world.stage(), line)
-    with boot.open("r+b") as file:
-        file.truncate(-(-boot.stat().st_size // BLOCK) * BLOCK)
+    if not boot.exists():  # a second one would differ: objcopy writes the time into it
+        _unify(boot, world.stage(), line)
+        with boot.open("r+b") as file:
+            file.truncate(-(-boot.stat().st_size // BLOCK) * BLOCK)
     return replace(release, boot=boot)
 
 
