@@ -7,13 +7,13 @@ import sys
 from collections.abc import Sequence
 
 from partitions.layout import Slot
-from updog.arguments import Parser
 from updog.crashtest.diskcopy import private_copy
 from updog.crashtest.flags import DESCRIPTION, OPERATIONS, SECTORS, add_flags
 from updog.crashtest.report import Proof, as_json, as_text
 from updog.crashtest.scenarios import Stand, scenarios
 from updog.crashtest.trial import Trial
 from updog.errors import InternalError
+from updog.parsers import Parser
 
 
 def run(arguments: Sequence[str]) -> int:
