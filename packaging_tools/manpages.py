@@ -70,7 +70,7 @@ def page(program: Program, date: str = "") -> str:
         roff.text(parser.description or ""),
         *_commands(program, parser),
         roff.section("options"),
-        *_entries(parser, set()),
+        *_entries(parser, {"COMMAND"} if program.verbs else set()),
         *_examples(program, parser),
         roff.section("exit status"),
         *(_exit_code(code.code, code.meaning, code.todo) for code in program.exit_codes),
@@ -85,7 +85,7 @@ def page(program: Program, date: str = "") -> str:
 def _commands(program: Program, parser: argparse.ArgumentParser) -> Iterator[str]:
     yield roff.section("commands")
     for name, summary in program.verbs:
-        yield roff.entry(roff.bold(name), f"{summary}.")
+        yield roff.entry(roff.bold(name), _sentence(summary))
     general = {option for action in flags_of(parser) for option in action.option_strings}
     for word in words(parser):
         if not word.below:
@@ -111,7 +111,8 @@ def _own(parser: argparse.ArgumentParser, leave_out: set[str]) -> Iterator[argpa
     """What a command takes, without the flags of every command."""
     for action in flags_of(parser):
         # A command may have a flag of its own under the name of a general one, with its own values.
-        if not action.option_strings or not leave_out.issuperset(action.option_strings):
+        names = action.option_strings or [str(action.metavar)]
+        if not leave_out.issuperset(names):
             yield action
 
 
@@ -154,7 +155,10 @@ def _sentence(said: str) -> str:
     """Help begins small and has no stop; a manual's sentence has both."""
     if not said:
         return ""
-    return f"{said[0].upper()}{said[1:]}" + ("" if said.endswith((".", "…")) else ".")
+    # The name of a command stays as it is typed.
+    typed = said.partition(" ")[0].rstrip(":,") != said.partition(" ")[0]
+    begun = said if typed else f"{said[0].upper()}{said[1:]}"
+    return begun + ("" if said.endswith((".", "…")) else ".")
 
 
 def _examples(program: Program, parser: argparse.ArgumentParser) -> Iterator[str]:
