@@ -5,6 +5,8 @@ the medium one without the other. What that leaves, and how it is lived with:
 
 * An entry's bytes are on the medium before it has the name by which it counts. If only its first
   name is there after a power cut, it does not count; if both are, it does.
+* After a rename the new name stands for an empty file until the file is flushed once more. Only then
+  may the entry that it replaces be removed.
 * A leftover under a first name is never removed: both names may stand for the same clusters, and
   removing one would free those of the other. ``fsck.vfat`` tells them apart.
 * ``fsync`` of file and folder, and not ``syncfs``: Linux makes the drive empty its cache for the
@@ -13,9 +15,11 @@ the medium one without the other. What that leaves, and how it is lived with:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from io import BufferedWriter
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
@@ -140,9 +144,15 @@ class Esp:
     def _put(self, path: Path, content: str) -> None:
         with reporting(path, "write"):
             self._make_home()
-            draft = _write_new(path, content.encode(), self._sync)
-            self._sync_folder(path.parent)
-            draft.rename(path)
+            draft, file = _new_draft(path)
+            with file:
+                file.write(content.encode())
+                file.flush()
+                self._sync(file.fileno())
+                self._sync_folder(path.parent)
+                draft.rename(path)
+                # The new name has neither size nor place until the file itself is written again.
+                self._sync(file.fileno())
             self._sync_folder(path.parent)
 
     def _make_home(self) -> None:
@@ -176,18 +186,12 @@ class Esp:
         return next(slot for slot, stem in self.stems.items() if stem == name.stem)
 
 
-def _write_new(path: Path, content: bytes, sync: Sync) -> Path:
-    """Write a file under a name that nobody has, and that is not the name of an entry."""
+def _new_draft(path: Path) -> tuple[Path, BufferedWriter]:
+    """Open a new file under a name that nobody has, and that is not the name of an entry."""
     for number in count():
         draft = path.with_name(f"{path.name}.new{number or ''}")
-        try:
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                sync(file.fileno())
-        except FileExistsError:
-            continue
-        return draft
+        with contextlib.suppress(FileExistsError):
+            return draft, draft.open("xb")
     raise AssertionError
 
 

@@ -177,8 +177,8 @@ def test_every_change_is_made_durable(stand: Stand) -> None:
     before = stand.syncs
     stand.restart()
     stand.control.mark_successful()
-    # Draft, its folder, the renaming, the old name's removal, the mark of a first success.
-    assert stand.syncs - before == 5
+    # Draft, its folder, its new name, the folder, the old name's removal, the first success.
+    assert stand.syncs - before == 6
 
 
 def test_a_partition_that_is_not_mounted_is_told_of(tmp_path: Path) -> None:
