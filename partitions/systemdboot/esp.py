@@ -5,8 +5,8 @@ the medium one without the other. What that leaves, and how it is lived with:
 
 * An entry's bytes are on the medium before it has the name by which it counts. If only its first
   name is there after a power cut, it does not count; if both are, it does.
-* After a rename the new name stands for an empty file until the file is flushed once more. Only then
-  may the entry that it replaces be removed.
+* After a rename the new name stands for an empty file until the file is flushed once more. Only
+  then may the entry that it replaces be removed.
 * A leftover under a first name is never removed: both names may stand for the same clusters, and
   removing one would free those of the other. ``fsck.vfat`` tells them apart.
 * ``fsync`` of file and folder, and not ``syncfs``: Linux makes the drive empty its cache for the
