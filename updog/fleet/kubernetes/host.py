@@ -46,6 +46,10 @@ class Busy(ClientError):
     """The machine does something else, for longer than anybody waits."""
 
 
+class Stopped(Busy):
+    """Waiting was broken off, because the agent ends."""
+
+
 class Overtaken(CommandFailed):
     """The machine takes another version by now."""
 

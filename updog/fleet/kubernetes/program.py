@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from updog import logs
@@ -46,18 +48,33 @@ async def _controller(said: settings.Controller) -> None:
 
 async def _agent(said: settings.Agent) -> None:
     from updog.fleet.kubernetes.agent import Agent  # noqa: PLC0415 - the same
-    from updog.fleet.kubernetes.host import Host, Pace  # noqa: PLC0415 - the same
+    from updog.fleet.kubernetes.host import (  # noqa: PLC0415 - the same
+        Host,
+        Pace,
+        Stopped,
+    )
 
-    clock = SystemClock()
-    pace = Pace(said.pace, BURST, time.sleep, time.monotonic)
-    host = Host(Path(said.socket), clock, time.sleep, pace, said.stage_limit)
+    clock, ending = SystemClock(), threading.Event()
+
+    def pause(seconds: float) -> None:
+        # A command that takes an hour is waited for in a thread; the machine goes on with it.
+        if ending.wait(seconds):
+            raise Stopped("The agent was told to end.")
+
+    pace = Pace(said.pace, BURST, pause, time.monotonic)
+    host = Host(Path(said.socket), clock, pause, pace, said.stage_limit)
     async with connected(said.namespace) as cluster:
-        await Agent(cluster, host, said, clock, _stopped_by_signals()).run()
+        await Agent(cluster, host, said, clock, _stopped_by_signals(ending.set)).run()
 
 
-def _stopped_by_signals() -> asyncio.Event:
+def _stopped_by_signals(also: Callable[[], None] = lambda: None) -> asyncio.Event:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        also()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     return stop
