@@ -45,6 +45,7 @@ class Guest:
         self.machine = machine
         self._channel = channel
         self._lines = channel.makefile("rb")
+        self._asked = 0
 
     def up(self, version: str) -> None:
         """Wait until this version is up, and nothing else before."""
@@ -81,15 +82,15 @@ class Guest:
 
     def restart_by(self, *words: str) -> None:
         """Run a program that restarts the machine, and wait until it does."""
-        self._ask(words, _PATIENCE, None)
-        self.restarts()
+        number = self._ask(words, _PATIENCE, None)
+        failed = f"guest: exit [1-9][0-9]* of {number}$"
+        line = self.machine.expect("guest: restarting", failed, limit=_PATIENCE)
+        if "restarting" not in line:
+            raise AssertionError(self._answer())
 
     def restarts(self) -> str:
         """Wait until the machine restarts in good order, and return the line that says so."""
-        line = self.machine.expect("guest: restarting", "guest: exit [1-9]", limit=_PATIENCE)
-        if "restarting" not in line:
-            raise AssertionError(self._answer())
-        return line
+        return self.machine.expect("guest: restarting", limit=_PATIENCE)
 
     def switch_off(self) -> None:
         """Let the system switch the machine off in good order."""
@@ -100,9 +101,11 @@ class Guest:
         answer = json.loads(self._lines.readline())
         return Done(answer["code"], answer["out"], answer["err"])
 
-    def _ask(self, words: tuple[str, ...], limit: float, given: str | None) -> None:
-        asked = {"run": words, "limit": limit, "input": given}
+    def _ask(self, words: tuple[str, ...], limit: float, given: str | None) -> int:
+        self._asked += 1
+        asked = {"run": words, "limit": limit, "input": given, "number": self._asked}
         self._channel.sendall(json.dumps(asked).encode() + b"\n")
+        return self._asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.vm
 SCHEDULE = """
 [schedule]
 check = "4 hours"
-jitter = "0 seconds"
+jitter = "0 days"
 windows = ["daily 02:00-05:00"]
 """
 
