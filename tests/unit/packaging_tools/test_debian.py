@@ -77,3 +77,4 @@ def test_an_upgrade_restarts_what_stays_and_not_what_ends_by_itself() -> None:
     assert "mark-successful-boot.service" not in named["RUNNING"].split()
     assert "mark-successful-boot.service" not in named["STOPPED"].split()
     assert "updog-api.socket" in named["STOPPED"].split()
+    assert "updog-settings.target" not in named["STOPPED"].split()
