@@ -11,7 +11,7 @@ Any firmware or bootloader that can start one Linux kernel gets partition sets f
 
 Whatever fails, the machine never stands still and never spins: a failed set is passed over, pauses
 grow, and after the last one the machine is reset (`partitions.stage.choosing`). A system whose
-root cannot be opened resets at once; its try is spent, so that leads to the other set.
+root cannot be opened is reset after a moment; its try is spent, so that leads to the other set.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from partitions.stage.disks import Found, find_disk, set_nodes
 from partitions.stage.errors import StageError
 from partitions.stage.modules import load_modules
 from partitions.stage.starting import Start, start
-from partitions.stage.system import hand_over
+from partitions.stage.system import hand_over, start_watchdog
 from partitions.stage.words import Words, parse
 
 _AFTER_FAILED_HAND_OVER = 5
@@ -50,14 +50,17 @@ def main() -> NoReturn:
     """
     if os.getpid() != 1:
         sys.exit("bootstage: this is the first program of an initramfs; see docs/boot-stage.md")
+    pause = LAST_PAUSE
     try:
         words = prepare()
         if words.slot is None:
             _choose_and_start(words)
+        # Its try is spent, and the other set can do no better by waiting.
+        pause = _AFTER_FAILED_HAND_OVER
         hand_over(words)
     except Exception as error:  # noqa: BLE001 - a first process that ends stops the kernel
         say(f"failed: {error}")
-        time.sleep(_AFTER_FAILED_HAND_OVER)
+        time.sleep(pause)
     syscalls.reset()
 
 
@@ -84,6 +87,7 @@ def say(message: str) -> None:
 def _choose_and_start(words: Words) -> NoReturn:
     """Try sets until one starts; in the end the machine is reset."""
     passed_over: set[int] = set()
+    _guard(words)
     for pause in PAUSES:
         time.sleep(pause)
         try:
@@ -93,6 +97,15 @@ def _choose_and_start(words: Words) -> NoReturn:
     say(f"nothing could be started; the machine is reset in {LAST_PAUSE} seconds")
     time.sleep(LAST_PAUSE)
     syscalls.reset()
+
+
+def _guard(words: Words) -> None:
+    """Have the machine reset if a disk or driver does not answer; a boot goes on without."""
+    if words.watchdog:
+        try:
+            start_watchdog(words.watchdog)
+        except (PartitionError, OSError) as error:
+            say(f"no watchdog: {error}")
 
 
 def _attempt(words: Words, passed_over: set[int]) -> NoReturn:

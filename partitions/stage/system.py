@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -56,11 +57,30 @@ def start_watchdog(seconds: int) -> None:
     # Closed without the letter that would stop it, when the system's init takes over.
 
 
+def forget(folder: Path, device: int) -> None:
+    """Remove everything below a folder that lies on one device; what is mounted there stays.
+
+    The initramfs lives in memory, which nothing else gives back.
+    """
+    for entry in os.scandir(folder):
+        if entry.stat(follow_symlinks=False).st_dev != device:
+            continue
+        with contextlib.suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                forget(Path(entry.path), device)
+                Path(entry.path).rmdir()
+            else:
+                Path(entry.path).unlink()
+
+
 def _become(init: str) -> NoReturn:
-    """Make the mounted root the root of everything; nothing of this initramfs is left in sight."""
+    """Make the mounted root the root of everything; nothing of this initramfs is left."""
     for name in ("proc", "sys", "dev"):
         syscalls.mount(f"/{name}", str(_ROOT / name), "", syscalls.MS_MOVE)
     os.chdir(_ROOT)
+    # Only in an initramfs: a disk is never emptied by a mistake of whoever started this.
+    if os.getpid() == 1 and os.major(Path("/").stat().st_dev) == 0:
+        forget(Path("/"), Path("/").stat().st_dev)
     syscalls.mount(".", "/", "", syscalls.MS_MOVE)
     os.chroot(".")
     os.chdir("/")

@@ -1,15 +1,15 @@
 """The kernel command lines of the boot stage: what they ask for, and the next one. PURE.
 
-Every word of ours begins with ``updog.`` and is read from the stage's own command line, except
-``updog.root_hash``, ``updog.verity`` and ``updog.watchdog``, which belong to an operating system
-and stand in the ``cmdline`` of its boot image:
+Every word of ours begins with ``updog.``. ``updog.disk`` and ``updog.watchdog`` may stand on the
+stage's own command line; the root hash and what follows it belong to an operating system and stand
+in the ``cmdline`` of its boot image:
 
 ==========================  ======================================================================
 ``updog.disk=GUID``         the disk, by the GUID in its partition table; else the first with sets
 ``updog.set=A``             set by the stage: this kernel was started for that set, open its root
 ``updog.root_hash=HEX``     dm-verity root hash of the set
 ``updog.verity=restart``    what the running system does on corruption: restart, panic or eio
-``updog.watchdog=SECONDS``  start a watchdog, which the system has to take over in that time
+``updog.watchdog=SECONDS``  start a watchdog, which the next in line has to take over in that time
 ``init=PATH``               what runs as the first process (/sbin/init)
 ==========================  ======================================================================
 """

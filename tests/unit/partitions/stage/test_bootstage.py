@@ -13,6 +13,7 @@ from partitions.findings import ReadResult
 from partitions.layout import Slot
 from partitions.stage.disks import Found
 from partitions.stage.errors import StageError
+from partitions.stage.system import forget
 from tests.fakes.gpt_disk import BOOT_B, boot_bits, disk_with, make_table
 
 PROVEN = BootFlags(1, 0, successful=True)
@@ -85,3 +86,21 @@ def test_a_repair_that_fails_does_not_end_the_boot(tmp_path: Path, capsys: Captu
     gone = Found(tmp_path / "gone", found.result)
     bootstage.put_right(gone)
     assert "the partition table stays as it is" in capsys.readouterr().err
+
+
+def test_an_initramfs_is_emptied_and_what_links_lead_to_is_not(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    (inside / "usr/lib").mkdir(parents=True)
+    outside.mkdir()
+    for path in (inside / "init", inside / "usr/lib/os.pyc", outside / "kept"):
+        path.touch()
+    (inside / "lib").symlink_to(outside)
+    forget(inside, inside.stat().st_dev)
+    assert list(inside.iterdir()) == []
+    assert (outside / "kept").exists()
+
+
+def test_what_lies_on_another_device_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    forget(tmp_path, tmp_path.stat().st_dev + 1)
+    assert (tmp_path / "file").exists()
