@@ -63,8 +63,8 @@ def units(folder: Path) -> Mapping[str, str]:
     return {
         # What answers or watches all the time; a single run ends by itself.
         "RUNNING": " ".join(name for name, text in texts.items() if _stays(name, text)),
-        # Not those of a single run, such as the one that confirms a boot: it cannot be undone. Nor a
-        # target: with it would go the services that need it, which are not ours.
+        # Not those of a single run, such as the one that confirms a boot: it cannot be undone. Nor
+        # a target: with it would go the services that need it, which are not ours.
         "STOPPED": " ".join(
             name
             for name, text in texts.items()
