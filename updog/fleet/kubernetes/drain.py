@@ -25,6 +25,7 @@ from updog.fleet.kubernetes.errors import (
     ApiFailure,
 )
 from updog.fleet.kubernetes.names import (
+    ANNOTATED,
     CORDONED_BY,
     DRAINED_SINCE,
     EXCLUDED_BY,
@@ -32,7 +33,7 @@ from updog.fleet.kubernetes.names import (
     MANAGER,
 )
 from updog.fleet.kubernetes.pods import Pod, holding, leaving
-from updog.fleet.kubernetes.shadow import Tree, marks_of, written
+from updog.fleet.kubernetes.shadow import Tree, marks_of, notes_of, written
 from updog.fleet.kubernetes.store import Store, version_of
 from updog.fleet.model import NodeView
 from updog.fleet.rules import Rules
@@ -78,12 +79,20 @@ class Drainer:
         cluster: where.
         store: what is known of nodes; what is written is put there at once.
         rules: deadlines, and what follows them.
+        note: a further annotation that a node has meanwhile.
     """
 
-    def __init__(self, cluster: Cluster, store: Store, rules: Rules) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        rules: Rules,
+        note: tuple[str, str] | None = None,
+    ) -> None:
         self._cluster = cluster
         self._store = store
         self._rules = rules
+        self._note = note
         self._asked: dict[str, Asked] = {}
         self._empty: set[str] = set()
         self._gate = asyncio.Semaphore(AT_ONCE)
@@ -118,7 +127,10 @@ class Drainer:
         """
         known = self._known(node.name)
         marks = marks_of(known)
-        gone: Tree = dict.fromkeys((DRAINED_SINCE, CORDONED_BY, EXCLUDED_BY))
+        gone: Tree = dict.fromkeys((DRAINED_SINCE, CORDONED_BY, EXCLUDED_BY, ANNOTATED))
+        ours = notes_of(known).get(ANNOTATED)
+        if ours:
+            gone[ours] = None
         patch: Tree = {"metadata": {"annotations": gone}}
         if marks.excluded:
             patch["metadata"]["labels"] = {EXCLUSION_LABEL: None}
@@ -145,7 +157,11 @@ class Drainer:
         known = self._known(node.name)
         marks, wait = marks_of(known), self._rules.exclusion
         if marks.since is None:
-            await self._patch(known, _beginning(known, now, exclude=bool(wait)))
+            patch = _beginning(known, now, exclude=bool(wait))
+            if self._note is not None and self._note[0] not in notes_of(known):
+                name, value = self._note
+                patch["metadata"]["annotations"] |= {name: value, ANNOTATED: name}
+            await self._patch(known, patch)
             return "the drain begins"
         if now < marks.since + wait:
             return f"load balancers have {wait} to leave it out"

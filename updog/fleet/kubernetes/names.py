@@ -37,6 +37,8 @@ SETBACK = "fleet.updog/setback"
 DRAINED_SINCE = "fleet.updog/drained-since"
 CORDONED_BY = "fleet.updog/cordoned-by"
 EXCLUDED_BY = "fleet.updog/excluded-by"
+ANNOTATED = "fleet.updog/annotated"
+"""On a node: which further annotation is ours, such as one that keeps autoscalers away."""
 
 MIRROR_POD = "kubernetes.io/config.mirror"
 

@@ -65,7 +65,7 @@ class Scheduler:
         self.store = store
         self.book = Book(cluster)
         self.metrics = Metrics()
-        self._drainer = Drainer(cluster, store, settings.rules)
+        self._drainer = Drainer(cluster, store, settings.rules, settings.note)
         self._teller = Teller(cluster, store)
         self._doubt: set[str] = set()
         self._well: dict[str, datetime] = {}

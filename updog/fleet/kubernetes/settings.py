@@ -73,6 +73,7 @@ class Controller:
         interval: seconds between two steps.
         port: where metrics are served; 0 for nowhere.
         lease: seconds that a lease lasts; 0 needs none.
+        note: an annotation that a node has while it is emptied and restarts: name and value.
         said: the rules as they were said.
     """
 
@@ -85,6 +86,7 @@ class Controller:
     interval: float = 2.0
     port: int = 8080
     lease: float = 15.0
+    note: tuple[str, str] | None = None
     said: tuple[tuple[str, str], ...] = ()
 
 
@@ -134,6 +136,7 @@ def controller(environment: Environment) -> Controller:
         interval=read.seconds("SCHEDULER_INTERVAL_IN_SEC", 2.0),
         port=read.value("METRICS_PORT", "8080", _port),
         lease=read.seconds("LEASE_IN_SEC", 15.0),
+        note=read.value("ANNOTATE_WHILE_UPDATING", "", _note),
         said=tuple((name, said) for name in RULE_NAMES if (said := read.text(name, ""))),
     )
 
@@ -309,6 +312,15 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT):
         raise ValueError(f"{text!r} is no port")
     return int(text)
+
+
+def _note(text: str) -> tuple[str, str] | None:
+    if not text:
+        return None
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals):
+        raise ValueError(f"{text!r} is no name=value")
+    return name.strip(), value.strip()
 
 
 def _drain_policy(text: str) -> DrainPolicy:

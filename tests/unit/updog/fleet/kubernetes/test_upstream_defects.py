@@ -375,3 +375,27 @@ def test_the_load_balancer_label_comes_off_before_or_with_the_cordon(worlds: Wor
     world.settle()
     assert EXCLUSION_LABEL not in world.node("a")["metadata"]["labels"]
     assert DRAINED_SINCE not in world.node("a")["metadata"].get("annotations", {})
+
+
+def test_no_hook_for_autoscalers_while_updating_798(worlds: Worlds) -> None:
+    world = worlds(ANNOTATE_WHILE_UPDATING="karpenter.sh/do-not-disrupt=true")
+    world.nodes("a", "b")
+    world.annotate("b", {"karpenter.sh/do-not-disrupt": "theirs"})
+    world.turn(4)
+    assert world.node("a")["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "true"
+    world.settle()
+    assert world.versions() == {"a": V2, "b": V2}
+    assert "karpenter.sh/do-not-disrupt" not in world.node("a")["metadata"].get("annotations", {})
+    assert world.node("b")["metadata"]["annotations"]["karpenter.sh/do-not-disrupt"] == "theirs"
+
+
+def test_sporadic_errors_between_us_and_the_api_server_801(worlds: Worlds) -> None:
+    world = worlds()
+    world.nodes("a")
+    for _ in range(40):
+        world.kube.faults.server_error(verb="patch", chance=0.3)
+        world.turn()
+    world.kube.faults.clear()
+    world.settle()
+    assert world.versions() == {"a": V2}
+    assert world.status("a").crashes == 0
