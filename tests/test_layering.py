@@ -125,6 +125,7 @@ PURE = {
     "updog.fleet.holding",
     "updog.fleet.judging",
     "updog.fleet.kubernetes.duty",
+    "updog.fleet.kubernetes.environment",
     "updog.fleet.kubernetes.names",
     "updog.fleet.kubernetes.pods",
     "updog.fleet.kubernetes.settings",

@@ -16,14 +16,14 @@ from typing import Any
 from updog.clock import Clock
 from updog.fleet.halting import Failure
 from updog.fleet.holding import Reason
-from updog.fleet.judging import DrainReport, Wellness, after_check, after_drain
+from updog.fleet.judging import DrainReport, after_check, after_drain
 from updog.fleet.kubernetes.book import Book
-from updog.fleet.kubernetes.cluster import NODES, PODS, Cluster
+from updog.fleet.kubernetes.cluster import NODES, Cluster
 from updog.fleet.kubernetes.drain import Drainer
 from updog.fleet.kubernetes.errors import CONFLICT, NOT_FOUND, ApiFailure
+from updog.fleet.kubernetes.gate import Gate
 from updog.fleet.kubernetes.metrics import Metrics
 from updog.fleet.kubernetes.names import SETBACK, shadow_name
-from updog.fleet.kubernetes.pods import is_ready
 from updog.fleet.kubernetes.settings import Controller
 from updog.fleet.kubernetes.shadow import Tree, new_shadow, setback_text, spec_tree, written
 from updog.fleet.kubernetes.store import Store, version_of
@@ -68,7 +68,7 @@ class Scheduler:
         self._drainer = Drainer(cluster, store, settings.rules, settings.note)
         self._teller = Teller(cluster, store)
         self._doubt: set[str] = set()
-        self._well: dict[str, datetime] = {}
+        self._gate = Gate(cluster, settings.health_pods)
         self._drains: dict[str, DrainReport] = {}
 
     async def begin(self) -> None:
@@ -204,30 +204,13 @@ class Scheduler:
             await self._write(following, now)
 
     async def _check(self, node: NodeView, now: datetime) -> None:
-        wellness = await self._wellness(node)
+        wellness, since = await self._gate.look(node, now)
         if wellness.why:
-            self._well.pop(node.name, None)
             await self._teller.tell(node.name, Told.UNWELL, wellness.why, now)
-        else:
-            self._well.setdefault(node.name, now)
-        since = self._well.get(node.name)
         following = after_check(node, wellness, since, self._rules, now)
         if following is not None:
             await self._write(following, now)
-            self._well.pop(node.name, None)
-
-    async def _wellness(self, node: NodeView) -> Wellness:
-        chosen = self._settings.health_pods
-        if not (chosen and node.ready):
-            return Wellness(node.ready)
-        on_node = f"spec.nodeName={node.name}"
-        pods = await self._cluster.all(PODS, labels=chosen, fields=on_node)
-        unready = (
-            f"{each['metadata'].get('namespace')}/{each['metadata']['name']}"
-            for each in pods
-            if not is_ready(each)
-        )
-        return Wellness(node.ready, tuple(unready))
+            self._gate.forget(node.name)
 
     async def _write(self, step: Step, now: datetime) -> None:
         """Write a spec, if nobody has changed its shadow since it was read.

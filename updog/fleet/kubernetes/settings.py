@@ -1,18 +1,16 @@
 """The settings of controller and agent, from the environment. PURE: the environment comes in.
 
-Names without `UPDOG` that Bottlerocket's operator knows mean what they mean there, except where
+Names that Bottlerocket's operator knows mean what they mean there, except where
 docs/kubernetes.md says otherwise. A value that cannot be understood ends the program at once, with
 the name of the variable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import PurePosixPath
 from shlex import split
-from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from updog.agent.calendar import Calendar
@@ -21,15 +19,14 @@ from updog.errors import ConfigError
 from updog.fleet import budget, secondcron
 from updog.fleet.backoff import Backoff
 from updog.fleet.halting import Brakes
+from updog.fleet.kubernetes import environment as env
+from updog.fleet.kubernetes.environment import Reader
 from updog.fleet.kubernetes.names import DEFAULT_CANARY, DEFAULT_NAMESPACE
 from updog.fleet.opening import Windows
 from updog.fleet.rules import DrainPolicy, Limits, Rules
 
 Environment = Mapping[str, str]
-Value = TypeVar("Value")
 
-NEVER = frozenset({"never", "unlimited"})
-HIGHEST_PORT = 65535
 TIME_PARTS = 3
 
 RULE_NAMES = (
@@ -125,7 +122,7 @@ def controller(environment: Environment) -> Controller:
     Raises:
         ConfigError: a variable cannot be understood.
     """
-    read = _Reader(environment)
+    read = Reader(environment)
     return Controller(
         rules=rules(environment),
         namespace=read.text("MY_POD_NAMESPACE", DEFAULT_NAMESPACE),
@@ -134,7 +131,7 @@ def controller(environment: Environment) -> Controller:
         canary=read.value("CANARY_SELECTOR", DEFAULT_CANARY, selector),
         health_pods=read.value("HEALTH_POD_SELECTOR", "", selector),
         interval=read.seconds("SCHEDULER_INTERVAL_IN_SEC", 2.0),
-        port=read.value("METRICS_PORT", "8080", _port),
+        port=read.value("METRICS_PORT", "8080", env.port),
         lease=read.seconds("LEASE_IN_SEC", 15.0),
         note=read.value("ANNOTATE_WHILE_UPDATING", "", _note),
         said=tuple((name, said) for name in RULE_NAMES if (said := read.text(name, ""))),
@@ -147,7 +144,7 @@ def agent(environment: Environment) -> Agent:
     Raises:
         ConfigError: a variable is missing, or cannot be understood.
     """
-    read = _Reader(environment)
+    read = Reader(environment)
     node = read.text("MY_NODE_NAME", "")
     if not node:
         raise ConfigError(
@@ -173,7 +170,7 @@ def rules(environment: Environment) -> Rules:
     Raises:
         ConfigError: a variable cannot be understood.
     """
-    read = _Reader(environment)
+    read = Reader(environment)
     return Rules(
         budget=read.value("MAX_CONCURRENT_UPDATE", "1", budget.parse),
         windows=_windows(read),
@@ -181,7 +178,7 @@ def rules(environment: Environment) -> Rules:
             unit=read.span("BACKOFF_UNIT_IN_SEC", 60.0),
             cap=read.span("BACKOFF_CAP_IN_SEC", 24 * 3600.0),
         ),
-        attempts=read.value("MAX_ATTEMPTS", "5", _count_or_never),
+        attempts=read.value("MAX_ATTEMPTS", "5", env.count_or_never),
         brakes=_brakes(read),
         limits=Limits(
             stage=read.span("STAGE_LIMIT_IN_SEC", 3600.0),
@@ -216,7 +213,7 @@ def matches(said: str, labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in pairs)
 
 
-def _windows(read: _Reader) -> Windows:
+def _windows(read: Reader) -> Windows:
     explicit = read.value("UPDATE_WINDOWS", "", _weekly)
     blackouts = read.value("UPDATE_BLACKOUTS", "", _blackouts)
     zone = read.value("UPDATE_WINDOW_TIME_ZONE", "UTC", _zone)
@@ -236,7 +233,7 @@ def _windows(read: _Reader) -> Windows:
     return Windows(cron=cron)
 
 
-def _legacy(read: _Reader) -> str | None:
+def _legacy(read: Reader) -> str | None:
     start = read.value("UPDATE_WINDOW_START", "", _time)
     stop = read.value("UPDATE_WINDOW_STOP", "", _time)
     if bool(start) != bool(stop):
@@ -248,70 +245,12 @@ def _legacy(read: _Reader) -> str | None:
     return f"daily {start}-{stop}" if start != stop else None
 
 
-def _brakes(read: _Reader) -> Brakes:
+def _brakes(read: Reader) -> Brakes:
     return Brakes(
-        failures=read.value("HALT_AFTER_FAILURES", "3", _count_or_never),
-        percent=read.value("HALT_FAILURE_PERCENT", "never", _percent_or_never),
-        least=read.value("HALT_LEAST_ATTEMPTS", "10", _count),
+        failures=read.value("HALT_AFTER_FAILURES", "3", env.count_or_never),
+        percent=read.value("HALT_FAILURE_PERCENT", "never", env.percent_or_never),
+        least=read.value("HALT_LEAST_ATTEMPTS", "10", env.count),
     )
-
-
-class _Reader:
-    """Reads variables; an empty one counts as not set."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-
-    def text(self, name: str, default: str) -> str:
-        return self._environment.get(name, "").strip() or default
-
-    def value(self, name: str, default: str, parse: Callable[[str], Value]) -> Value:
-        said = self.text(name, default)
-        try:
-            return parse(said)
-        except ValueError as error:
-            raise ConfigError(
-                f"{name}: {error}.", hint="It is set in the manifest or the chart's values."
-            ) from error
-
-    def seconds(self, name: str, default: float) -> float:
-        return self.value(name, str(default), _seconds)
-
-    def span(self, name: str, default: float) -> timedelta:
-        return timedelta(seconds=self.seconds(name, default))
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= timedelta(days=365).total_seconds():
-        raise ValueError(f"{text!r} is no number of seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise ValueError(f"{text!r} is no number above 0")
-    return int(text)
-
-
-def _count_or_never(text: str) -> int | None:
-    return None if text.lower() in NEVER else _count(text)
-
-
-def _percent_or_never(text: str) -> int | None:
-    found = _count_or_never(text.removesuffix("%"))
-    if found is not None and found > budget.HUNDRED:
-        raise ValueError(f"{text!r} is more than all")
-    return found
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT):
-        raise ValueError(f"{text!r} is no port")
-    return int(text)
 
 
 def _note(text: str) -> tuple[str, str] | None:
