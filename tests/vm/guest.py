@@ -90,7 +90,7 @@ class Guest:
 
     def restarts(self) -> str:
         """Wait until the machine restarts in good order, and return the line that says so."""
-        return self.machine.expect("guest: restarting", limit=_PATIENCE)
+        return self.machine.expect("guest: restarting", limit=2 * _PATIENCE)
 
     def switch_off(self) -> None:
         """Let the system switch the machine off in good order."""
