@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from tests.vm.machine import Disk, Hardware, Machine, booted
 
-STAGE_WORDS = "console=ttyS0 panic=1 quiet loglevel=4"
+STAGE_WORDS = "console=ttyS0 panic=1 quiet loglevel=4 no_timer_check"
 _PATIENCE = 180.0
 _READY = b'{"ready": true}\n'
 
