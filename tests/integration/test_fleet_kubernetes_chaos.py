@@ -25,11 +25,13 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-NODES = 9
+NODES = 7
 AT_MOST = 3
 STUBBORN = "n00"
-SECONDS = 18.0
-"""How long it lasts."""
+ENOUGH = 3
+"""So many machines have to restart in the middle of it."""
+SECONDS = 60.0
+"""That is how long it lasts at most."""
 
 
 class Chaos:
@@ -43,6 +45,7 @@ class Chaos:
             self._controller_dies,
             self._agent_dies,
             self._agent_dies,
+            self._agent_dies,
             self._server_restarts,
             self._watches_expire,
             self._server_errs,
@@ -51,16 +54,16 @@ class Chaos:
             self._server_is_slow,
             self._caches_are_stale,
             self._person_cordons,
-            self._all_is_well,
         ]
 
-    def last(self, seconds: float) -> None:
-        """Let something happen again and again."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+    def last(self) -> None:
+        """Let one thing after the other happen, until enough machines went through it."""
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until and len(self._stand.watch.restarted) < ENOUGH:
+            self._stand.kube.faults.clear()
             self._random.choice(self._acts)()
             self._stand.check()
-            time.sleep(self._random.uniform(0.1, 0.8))
+            time.sleep(self._random.uniform(0.3, 1.2))
         self._stand.kube.faults.clear()
 
     def _node(self) -> str:
@@ -106,11 +109,8 @@ class Chaos:
             if not known["spec"].get("unschedulable") and len(self._stand.watch.persons) < 3:
                 self._stand.kube.patch("nodes", name, {"spec": {"unschedulable": True}})
 
-    def _all_is_well(self) -> None:
-        self._stand.kube.faults.clear()
 
-
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [11])
 def test_the_invariants_hold_at_every_moment(tmp_path: Path, seed: int) -> None:
     rules = {
         "HALT_AFTER_FAILURES": "never",
@@ -125,7 +125,7 @@ def test_the_invariants_hold_at_every_moment(tmp_path: Path, seed: int) -> None:
         stand.machines.releases.publish("1.1.0")
         stand.start_controller()
         with agents(stand) as everybody:
-            Chaos(stand, everybody, seed).last(SECONDS)
+            Chaos(stand, everybody, seed).last()
             stand.wait(
                 lambda: set(stand.watch.restarted) == {*stand.machines.all} - {STUBBORN}, 300
             )
