@@ -109,7 +109,8 @@ class PythonRoot:
 
     def _modules(self) -> Iterator[_Module]:
         ours = Path(partitions.__file__).resolve().parents[1]
-        search = [str(ours), str(self.library), str(self.library / "lib-dynload")]
+        # Ours last: beside it may lie backports of what the standard library has.
+        search = [str(self.library), str(self.library / "lib-dynload"), str(ours)]
         finder = ModuleFinder(search, excludes=_LEFT_OUT.split())
         for name in (*_ALWAYS, ENTRY):
             finder.import_hook(name)
