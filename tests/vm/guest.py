@@ -63,6 +63,7 @@ class Guest:
             given: its standard input.
         """
         self._ask(words, limit, given)
+        self._channel.settimeout(limit + _PATIENCE)
         return self._answer()
 
     def json(self, *words: str) -> Any:
@@ -128,7 +129,7 @@ class Computer:
         return self.home / "disk.img"
 
     @contextmanager
-    def on(self, *more: str, disk: Disk | None = None, limit: float = 600.0) -> Iterator[Guest]:
+    def on(self, *more: str, disk: Disk | None = None, limit: float = 900.0) -> Iterator[Guest]:
         """Switch it on.
 
         Args:

@@ -12,22 +12,24 @@ from tests.vm.world import NEW, OLD, World, offered
 
 pytestmark = pytest.mark.vm
 
-CHOSEN_AND_SPENT = "0002000000000000"
-PROVEN = "0101000000000000"
+FELL_BACK = ("0101000000000000", "0002000000000000")
+"""A is as it was, B is chosen and its try is spent."""
+WENT_BACK = ("0102000000000000", "0001000000000000")
+"""A was chosen again by what ran in B."""
 
 
 @pytest.mark.parametrize(
-    ("offer", "evidence"),
+    ("offer", "evidence", "bits"),
     [
-        ("init-fails", r"Kernel panic - not syncing: Attempted to kill init"),
-        ("root-damaged", r"Kernel panic - not syncing: dm-verity device corrupted"),
-        ("kernel-garbage", r"bootstage: failed: the kernel in /dev/nvme0n1p8 is refused"),
-        ("hangs", r"softdog: Initiating system reboot"),
-        ("unhealthy", r"guest: restarting"),
+        ("init-fails", "Kernel panic - not syncing: Attempted to kill init", FELL_BACK),
+        ("root-damaged", "Kernel panic - not syncing: dm-verity device corrupted", FELL_BACK),
+        ("kernel-garbage", "bootstage: failed: the kernel in .*p8 is refused", FELL_BACK),
+        ("hangs", "softdog: Initiating system reboot", FELL_BACK),
+        ("unhealthy", "guest: restarting", WENT_BACK),
     ],
 )
 def test_a_failed_update_falls_back(
-    world: World, tmp_path: Path, offer: str, evidence: str
+    world: World, tmp_path: Path, offer: str, evidence: str, bits: tuple[str, str]
 ) -> None:
     with offered(world, offer) as url:
         computer = world.computer(tmp_path / "machine", url)
@@ -39,10 +41,7 @@ def test_a_failed_update_falls_back(
             guest.up(OLD)
             _is_noted_and_not_taken_again(guest)
             guest.switch_off()
-    assert attributes(computer.disk, BOOT_A)[-14:] in (PROVEN[-14:], "02000000000000")
-    if offer != "unhealthy":
-        assert attributes(computer.disk, BOOT_A) == PROVEN
-        assert attributes(computer.disk, BOOT_B) == CHOSEN_AND_SPENT
+    assert (attributes(computer.disk, BOOT_A), attributes(computer.disk, BOOT_B)) == bits
 
 
 def _is_noted_and_not_taken_again(guest: Guest) -> None:
