@@ -40,9 +40,11 @@ class Controller:
         self._settings = settings
         self._clock = clock
         self.store = Store(settings.canary, settings.node)
-        self.scheduler = Scheduler(cluster, settings, self.store, clock, time.monotonic)
         identity = settings.pod or f"{os.uname().nodename}-{os.getpid()}"
-        self._lease = LeaseHolder(cluster, identity, settings.lease, time.monotonic)
+        self._lease = lease = LeaseHolder(cluster, identity, settings.lease, time.monotonic)
+        self.scheduler = Scheduler(
+            cluster, settings, self.store, clock, time.monotonic, lease.still
+        )
         self._failures = 0
         self._alive = time.monotonic()
         self._refreshed: float | None = None
@@ -60,10 +62,12 @@ class Controller:
                 await stack.enter_async_context(exporting(registry, port, self.unwell))
             watching = asyncio.create_task(watch(self._cluster, self.store, stop))
             deciding = asyncio.create_task(self._decide(stop))
+            keeping = asyncio.create_task(self._lease.keep(stop, self._clock))
             await asyncio.wait({watching, deciding}, return_when=asyncio.FIRST_COMPLETED)
             ended_by_itself = watching.done() and not stop.is_set()
             stop.set()
             await deciding
+            await keeping
             with suppress(asyncio.CancelledError):
                 await watching
             await self._lease.give_back()
@@ -86,8 +90,9 @@ class Controller:
 
     async def _step(self) -> None:
         if not await self._lease.holds(self._clock.now()):
-            # What is known may be old when it is our turn.
+            # What is known may be old when it is our turn, and what was told is.
             self._refreshed = None
+            self.scheduler.metrics.silence()
             return
         moment = time.monotonic()
         if self._refreshed is None:

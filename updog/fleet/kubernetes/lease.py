@@ -1,16 +1,19 @@
 """Who may decide: the holder of a Lease, so that two controllers never count side by side.
 
-The Deployment has one replica; this is for the moments in which it has two after all: a node that
-was lost and still runs, or somebody who scaled it up. A lease says nothing about clocks of others:
-it has run out when it was not renewed for its whole length by our own clock.
+A second replica waits and takes over; so does the successor of one whose node was lost and still
+runs. A lease says nothing about clocks of others: it has run out when it was not renewed for its
+whole length by our own clock.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
+from updog.clock import Clock
 from updog.fleet.kubernetes.cluster import Cluster
 from updog.fleet.kubernetes.errors import CONFLICT, NOT_FOUND, ApiFailure
 from updog.fleet.kubernetes.names import LEASE
@@ -42,6 +45,7 @@ class LeaseHolder:
         self._monotonic = monotonic
         self._renewed: float | None = None
         self._seen: tuple[str, float] = ("", 0.0)
+        self._lock = asyncio.Lock()
 
     async def holds(self, now: datetime) -> bool:
         """Whether we may decide now; takes or renews the lease where that is due.
@@ -51,6 +55,27 @@ class LeaseHolder:
         """
         if not self._seconds:
             return True
+        async with self._lock:
+            return await self._holds(now)
+
+    def still(self) -> bool:
+        """Whether nobody else can have taken over since it was renewed."""
+        if not self._seconds:
+            return True
+        return self._renewed is not None and self._monotonic() - self._renewed < self._seconds
+
+    async def keep(self, stop: asyncio.Event, clock: Clock) -> None:
+        """Renew it in time, however long a step takes, until told to stop."""
+        while self._seconds and not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._seconds / RENEWALS)
+            if self._renewed is not None and not stop.is_set():
+                try:
+                    await self.holds(clock.now())
+                except ApiFailure as error:
+                    log.warning("%s", error)
+
+    async def _holds(self, now: datetime) -> bool:
         moment = self._monotonic()
         if self._renewed is not None and moment - self._renewed < self._seconds / RENEWALS:
             return True

@@ -98,6 +98,14 @@ class Metrics:
         self._nodes.set(sum(not node.gone for node in nodes))
         self._time(nodes, now)
 
+    def silence(self) -> None:
+        """Tell nothing of the fleet: another one decides, and tells."""
+        for labelled in (self._versions, self._states, self._waiting, self._blocking):
+            labelled.clear()
+        for plain in (self._halted, self._paused, self._open, self._active, self._budget):
+            plain.set(0)
+        self._nodes.set(0)
+
     def failed(self, failures: Sequence[Failure]) -> None:
         """Count failures."""
         for each in failures:

@@ -47,6 +47,7 @@ class Scheduler:
         store: what is known.
         clock: tells the time.
         monotonic: tells seconds that never step back.
+        may_begin: whether nobody else can be deciding; asked before each node that is begun.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Scheduler:
         store: Store,
         clock: Clock,
         monotonic: Callable[[], float],
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._cluster = cluster
         self._settings = settings
         self._rules = settings.rules
         self._clock = clock
         self._monotonic = monotonic
+        self._may_begin = may_begin
         self.store = store
         self.book = Book(cluster)
         self.metrics = Metrics()
@@ -170,6 +173,8 @@ class Scheduler:
     async def _do(self, steps: tuple[Step, ...], now: datetime) -> None:
         looks = [each for each in steps if each.action in {Action.DRAIN, Action.CHECK}]
         for step in steps:
+            if step.action is Action.START and not self._may_begin():
+                continue
             if step.action in {Action.START, Action.MOVE}:
                 await self._try(self._write(step, now), f"{step.node}: {step.why}")
             elif step.action is Action.RESTORE:
