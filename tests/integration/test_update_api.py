@@ -390,6 +390,25 @@ def test_a_reboot_that_is_refused_is_told(world: FileWorld) -> None:
         assert (reply.status, "false ended with 1" in reply.body) == (500, True)
 
 
+def test_a_reboot_that_somebody_inhibits_does_not_happen(world: FileWorld) -> None:
+    programs = world.home / "bin"
+    programs.mkdir()
+    asked = programs / "busctl"
+    asked.write_text(
+        """#!/bin/sh\necho '{"data": [[["shutdown", "backup", "runs", "block", 0, 9]]]}'\n"""
+    )
+    asked.chmod(0o755)
+    path = f"{programs}:{os.environ['PATH']}"
+    with service(world, environment={"PATH": path}) as api:
+        reply = api.ask("POST", "/actions/reboot")
+        assert reply.status == 500
+        assert reply.body.startswith("A restart is inhibited by backup (runs). ")
+        assert not world.rebooted
+        asked.write_text("#!/bin/sh\necho '{\"data\": [[]]}'\n")
+        assert api.ask("POST", "/actions/reboot").status == 204
+        assert world.rebooted
+
+
 # Who may do what ----------------------------------------------------------------------------------
 
 

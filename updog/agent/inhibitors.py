@@ -22,18 +22,23 @@ TIMEOUT = 10.0
 log = logging.getLogger(__name__)
 
 
-def blocking(ask: Sequence[str] = ASK) -> tuple[str, ...]:
+def blocking(ask: Sequence[str] = ASK, timeout: float = TIMEOUT) -> tuple[str, ...]:
     """Return who inhibits a shutdown; nobody, where no logind can be asked.
 
     Args:
         ask: the command that lists the inhibitors, as JSON of logind's ``a(ssssuu)``.
+        timeout: seconds that it may take.
     """
     if shutil.which(ask[0]) is None:
         return ()
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, without a shell
-            ask, capture_output=True, check=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL
+            ask, capture_output=True, check=True, timeout=timeout, stdin=subprocess.DEVNULL
         )
+    except subprocess.TimeoutExpired:
+        # It is there, so somebody may have asked it to keep the machine from restarting.
+        log.warning("logind did not list its inhibitors within %g seconds", timeout)
+        return ("logind, which does not answer",)
     except (OSError, subprocess.SubprocessError) as error:
         log.debug("logind does not list inhibitors: %s", error)
         return ()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from updog import events
+from updog.agent import inhibitors
 from updog.clock import Clock
 from updog.durable import write_durably
 from updog.errors import BusyError, InternalError, PermissionDenied, StorageError, UpdogError
@@ -191,8 +192,15 @@ class Keeper:
         """Have the machine restarted, by the configured command.
 
         Raises:
-            ConfigError: it cannot be run, or refuses.
+            BusyError: somebody inhibits that.
+            ConfigError: the command cannot be run, or refuses.
         """
+        # Asked here, because systemctl does not ask where root calls it without a terminal.
+        if who := await asyncio.to_thread(inhibitors.blocking):
+            raise BusyError(
+                f"A restart is inhibited by {', '.join(who)}.",
+                hint="Try again when that is done; 'systemd-inhibit --list' shows it.",
+            )
         await asyncio.to_thread(reboot, self._machinery.settings.boot.reboot_command)
 
     async def close(self) -> None:

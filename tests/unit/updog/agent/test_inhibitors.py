@@ -34,3 +34,10 @@ def test_a_real_program_is_asked(tmp_path: Path) -> None:
 def test_without_a_logind_nobody_inhibits(tmp_path: Path) -> None:
     assert blocking((str(tmp_path / "none"),)) == ()
     assert blocking(("false",)) == ()
+
+
+def test_a_logind_that_does_not_answer_holds_the_machine(tmp_path: Path) -> None:
+    asked = tmp_path / "busctl"
+    asked.write_text("#!/bin/sh\nexec sleep 60\n")
+    asked.chmod(0o755)
+    assert blocking((str(asked),), 0.1) == ("logind, which does not answer",)
