@@ -15,10 +15,16 @@ _SHORTEST = 4
 _URL = r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*"
 _USERINFO = r"^([^:]+://)[^/?#]*@"
 _PARAMETER = r"([?&;#])([^=&;#]*)=([^&;#]*)"
-# Words that name a secret in whatever notation: key=value, key: value, "key": "value".
-_NAMED = r"""(?xi)(\b(?:[\w-]*(?:passphrase|passwd|password|secret|credential|api[_-]?key
-    |access[_-]?key|private[_-]?key|auth[_-]?token|security[_-]?token|session[_-]?token)[\w-]*
-    |pin-value)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;&'"<>)\]}]+)"""
+# Words that name a secret in whatever notation: key=value, key: value, "key": "value". A quote
+# behind the word is its own only if one stands before it: '/etc/passwd': is the end of a path.
+_NAME = (
+    r"(?:[\w-]*(?:passphrase|passwd|password|secret|credential|api[_-]?key|access[_-]?key"
+    r"|private[_-]?key|auth[_-]?token|security[_-]?token|session[_-]?token)[\w-]*|pin-value)"
+)
+_NAMED = (
+    rf"""(?i)((?:(?P<quote>["']){_NAME}(?P=quote)|\b{_NAME})\s*[=:]\s*)"""
+    r"""("[^"]*"|'[^']*'|[^\s,;&'"<>)\]}]+)"""
+)
 # A header's value goes on to the end of its line.
 _HEADER = r"""(?xi)(\b(?:proxy-)?authorization["']?\s*[=:]\s*|\b(?:set-)?cookie["']?\s*[=:]\s*
     |\bx-[\w-]*(?:token|signature|auth)[\w-]*["']?\s*[=:]\s*)[^\r\n]*"""

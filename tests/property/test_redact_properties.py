@@ -143,3 +143,8 @@ def test_short_values_are_left_alone() -> None:
 def test_tokens_of_pkcs11_addresses() -> None:
     shown = Redactor()("pkcs11:token=prod;object=root?pin-value=98765 cannot be opened")
     assert shown == f"pkcs11:token=prod;object=root?pin-value={HIDDEN} cannot be opened"
+
+
+def test_what_follows_the_name_of_a_file_is_no_secret() -> None:
+    said = "cannot open '/etc/passwd': refused"
+    assert Redactor()(said) == said

@@ -36,19 +36,34 @@ def hashes_of(data: memoryview) -> bytes:
     )
 
 
-def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters: Counters) -> None:
+def find_right(
+    medium: Medium,
+    blockmap: BlockMap,
+    frontier: Frontier,
+    counters: Counters,
+    *,
+    blanks: bool = False,
+) -> None:
     """Mark the blocks that are right on the inactive partition already.
 
     A first look takes few blocks: another image's content, which is the ordinary case, costs next
     to nothing. Where that finds something, every region is sampled, and hashed if one of its
     samples is right. Whatever an interrupted run wrote is found but for its last few blocks.
 
+    Args:
+        medium: the inactive partition.
+        blockmap: of the wanted image.
+        frontier: where to mark them.
+        counters: told what is right.
+        blanks: look at every region that is to be zero as well. Whoever writes does that later.
+
     Raises:
         DeviceError: the device failed.
     """
     first = _RegionScanner(medium, blockmap, frontier, counters)
     regions = range(0, blockmap.blocks, REGION)
-    if not any(first.looks_right(at, most) for at, most in _first_look(regions)):
+    thorough = any(first.looks_right(at, most) for at, most in _first_look(regions))
+    if not thorough and not blanks:
         return
     waiting: Channel[int] = Channel(2 * WORKERS)
     with Crew(waiting, cancel=counters.cancel) as crew:
@@ -56,7 +71,8 @@ def find_right(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters:
             scanner = _RegionScanner(medium, blockmap, frontier, counters)
             crew.start(partial(scanner.run, waiting), f"scan-{number}")
         for region in regions:
-            waiting.put(region)
+            if thorough or first.is_blank(region):
+                waiting.put(region)
         waiting.close()
 
 
@@ -82,11 +98,13 @@ class _RegionScanner:
         """Whether a sample of a region is right; zeros say nothing about what was written."""
         return any(self._is_right(block, cut) for block, cut in self._samples(first)[:most])
 
+    def is_blank(self, first: int) -> bool:
+        """Whether a region is zero wherever it is sampled: reading tells, and spares writes."""
+        return not self._samples(first)
+
     def run(self, regions: Channel[int]) -> None:
         for first in regions:
-            # Zero wherever it is sampled: reading tells, and spares writes.
-            blank = not self._samples(first)
-            if blank or self.looks_right(first):
+            if self.is_blank(first) or self.looks_right(first):
                 self._hash(first)
 
     def _samples(self, first: int) -> list[tuple[int, int]]:

@@ -28,7 +28,7 @@ def survey(blockmap: BlockMap, inactive: Medium | None, active: Slices | None) -
     """
     frontier = Frontier(blockmap.blocks)
     if inactive is not None:
-        find_right(inactive, blockmap, frontier, Counters())
+        find_right(inactive, blockmap, frontier, Counters(), blanks=True)
     written = frontier.count_missing() * BLOCK
     for first, count in zero_runs(blockmap, frontier):
         frontier.mark(first, count)
