@@ -51,7 +51,8 @@ class Audience:
         while True:
             changed, tree = self._changed, self.tree
             yield tree
-            if self._command is None:
+            # Of what was told, not of what is: a slow listener has not heard of the end yet.
+            if tree["command"] is None:
                 return
             while not await _within(changed, HEARTBEAT):
                 yield None

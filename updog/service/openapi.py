@@ -37,7 +37,7 @@ REFUSED = "The peer is in none of the groups that may do this."
 BUSY = "Another command is at work, of this service or at a command line."
 WRONG = "The machine failed to tell or to do it; the body says why."
 _STARTED = "It has begun; how it ends is told by the status, and by what Location names."
-_COMMAND = {204: _STARTED, 403: REFUSED, 409: "Not allowed in this state.", 423: BUSY, 500: WRONG}
+_COMMAND = {204: _STARTED, 403: REFUSED, 423: BUSY, 500: WRONG}
 _ASKED = {403: REFUSED, 500: WRONG}
 
 
@@ -68,7 +68,9 @@ def _ref(name: str) -> Tree:
 
 
 def _command(path: str, name: str, told: str, missing: str = "") -> Endpoint:
-    answers = _COMMAND | ({404: missing} if missing else {})
+    # A command that needs nothing to be there is allowed in every state.
+    refused = {404: missing, 409: "Not allowed in this state."} if missing else {}
+    answers = dict(sorted((_COMMAND | refused).items()))
     return Endpoint("POST", f"/actions/{path}", name, told, answers, acts=True)
 
 
