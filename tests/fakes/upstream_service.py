@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+OUTCOME = "/updates/commands/1"
 IMAGE = {"arch": "x86_64", "version": "1.0.0", "variant": "edge-gw"}
 
 
@@ -42,11 +43,14 @@ class Script:
     Attributes:
         statuses: answers to GET /updates/status.
         posts: answers to each POST by its path, in turn; 204 where none is left.
+        outcomes: answers to GET /updates/commands/1, which each POST names then, as our service
+            does; the last one again and again.
         log: what was asked.
     """
 
     statuses: list[dict[str, Any] | int]
     posts: dict[str, list[int]] = field(default_factory=dict)
+    outcomes: list[dict[str, Any] | int] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str) -> tuple[int, bytes]:
@@ -55,9 +59,10 @@ class Script:
             left = self.posts.get(path, [])
             code = left.pop(0) if left else 204
             return code, b"busy\n" if code >= 400 else b""
-        if path != "/updates/status":
+        left_to_tell = {"/updates/status": self.statuses, OUTCOME: self.outcomes}.get(path)
+        if not left_to_tell:
             return 404, b"no such thing\n"
-        told = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        told = left_to_tell.pop(0) if len(left_to_tell) > 1 else left_to_tell[0]
         if isinstance(told, int):
             return told, b"busy\n"
         return 200, json.dumps(told).encode()
@@ -86,6 +91,8 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         code, body = self.server.script.answer(method, self.path)
         self.send_response(code)
         self.send_header("Content-Type", "application/json" if code == 200 else "text/plain")
+        if method == "POST" and self.server.script.outcomes:
+            self.send_header("Location", OUTCOME)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -30,17 +30,20 @@ class Order:
         uri: where to post it.
         every: seconds between two questions.
         limit: seconds to wait for its end.
+        longest: the same for a service that names the outcome of this very command; 0 for no more.
     """
 
     name: str
     uri: str
     every: float
     limit: float
+    longest: float = 0.0
 
 
 REFRESH = Order("refresh", "/actions/refresh-updates", 0.1, 10.0)
 PREPARE = Order("prepare", "/actions/prepare-update", 0.5, 600.0)
-ACTIVATE = Order("activate", "/actions/activate-update", 0.1, 5.0)
+# Ours asks the health checks before it changes the boot bits, and they may take their time.
+ACTIVATE = Order("activate", "/actions/activate-update", 0.1, 5.0, longest=600.0)
 DEACTIVATE = Order("deactivate", "/actions/deactivate-update", 0.1, 5.0)
 
 
@@ -81,7 +84,7 @@ class Follower:
         begun = self._patiently(lambda: self._connection.ask("POST", order.uri), order, until)
         place = begun.headers.get("location")
         if place is not None:
-            outcome = self._outcome(place, order, until)
+            outcome = self._outcome(place, order, self._until(order, order.longest))
         else:
             outcome = self._changed(order, before, until)
         _judge(order, outcome)
@@ -116,8 +119,8 @@ class Follower:
         self._outcome(place, order, self._until(order) + timedelta(seconds=order.limit))
         return True
 
-    def _until(self, order: Order) -> datetime:
-        limit = order.limit if self._limit is None else self._limit
+    def _until(self, order: Order, longest: float = 0.0) -> datetime:
+        limit = max(order.limit, longest) if self._limit is None else self._limit
         return self._clock.now() + timedelta(seconds=limit)
 
     def _wait(self, order: Order, until: datetime) -> None:
@@ -140,11 +143,15 @@ class Follower:
             self._wait(order, until)
 
     def _outcome(self, place: str, order: Order, until: datetime) -> Mapping[str, Any]:
+        """The outcome from a service that names it; one that is started anew is waited for."""
+        failures = 0
         while True:
             try:
                 outcome: Mapping[str, Any] = self._connection.ask("GET", place).tree()
-            except Refused as error:
-                if error.status != NOT_FOUND:
+            except ClientError as error:
+                working = isinstance(error, Refused) and error.status == NOT_FOUND
+                failures += not working
+                if failures > FAILURES_TOLERATED:
                     raise
             else:
                 return outcome

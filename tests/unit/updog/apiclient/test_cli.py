@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.clock import FakeClock
 from tests.fakes.upstream_service import Script, status, upstream
 from updog.apiclient.bar import line_for
 from updog.apiclient.cli import main
+from updog.apiclient.connection import Connection
+from updog.apiclient.errors import CommandFailed
+from updog.apiclient.following import ACTIVATE as ACTIVATION
+from updog.apiclient.following import Follower
 
 Capture = pytest.CaptureFixture[str]
 REFRESH, PREPARE, ACTIVATE, DEACTIVATE, REBOOT = (
@@ -95,6 +101,40 @@ def test_five_failures_of_the_status_are_tolerated_and_no_more(tmp_path: Path) -
     assert run(tmp_path, Script([404, *[500] * 5, status()]), "update", "check") == 0
     tmp_path.joinpath("s").unlink()
     assert run(tmp_path, Script([404, *[500] * 6, status()]), "update", "check") == 1
+
+
+def test_failures_are_tolerated_where_the_service_names_the_outcome_too(tmp_path: Path) -> None:
+    done = status()["most_recent_command"]
+    script = Script([status()], outcomes=[404, 404, *[500] * 5, done])
+    assert run(tmp_path, script, "update", "check") == 0
+    tmp_path.joinpath("s").unlink()
+    script = Script([status()], outcomes=[404, *[500] * 6, done])
+    assert run(tmp_path, script, "update", "check") == 1
+
+
+def test_an_activation_may_wait_for_health_checks(tmp_path: Path) -> None:
+    assert ACTIVATION.limit == 5.0
+    done = status("Ready", "activate")["most_recent_command"]
+    script = Script([status("Staged")], outcomes=[404, 404, done])
+    with upstream(tmp_path / "s", script):
+        clock = FakeClock()
+        # Each question is half a minute later than the one before.
+        follower = Follower(
+            Connection(tmp_path / "s", 60.0),
+            clock,
+            lambda _seconds: clock.advance(timedelta(seconds=30)),
+        )
+        follower.run(ACTIVATION)
+    assert posts(script) == [ACTIVATE]
+
+
+def test_an_activation_of_bottlerocket_is_given_up_after_five_seconds(tmp_path: Path) -> None:
+    with upstream(tmp_path / "s", Script([status("Staged")])):
+        clock = FakeClock()
+        connection = Connection(tmp_path / "s", 60.0)
+        follower = Follower(connection, clock, lambda _: clock.advance(timedelta(seconds=3)))
+        with pytest.raises(CommandFailed, match="activate took too long"):
+            follower.run(ACTIVATION)
 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path, capsys: Capture) -> None:
