@@ -56,6 +56,19 @@ def test_a_restart_in_a_state_changes_nothing(world: FileWorld, state: str) -> N
         agrees(world, before)
 
 
+def test_a_restart_where_nothing_is_offered_changes_nothing(world: FileWorld) -> None:
+    world.client.offer()
+    world.save()
+    with service(world) as api:
+        api.done("refresh")
+        before = api.status()
+        assert before["update_state"] == "Idle"
+        api.kill()
+    with service(world) as api:
+        assert api.status() == before
+        agrees(world, before)
+
+
 def test_a_restart_before_the_first_command_begins_anew(world: FileWorld) -> None:
     with service(world) as api:
         api.kill()
@@ -109,12 +122,14 @@ def test_a_prepare_that_is_killed_leaves_what_the_disk_tells(
                 assert api.state() == "Staged"
 
 
-@pytest.mark.parametrize("command", ["refresh", "activate", "deactivate"])
+BEFORE = {"refresh": "Idle", "prepare": "Available", "activate": "Staged", "deactivate": "Ready"}
+AFTER = {"refresh": "Available", "prepare": "Staged", "activate": "Ready", "deactivate": "Staged"}
+
+
+@pytest.mark.parametrize("command", ["refresh", "prepare", "activate", "deactivate"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_short_command_that_is_killed_is_done_or_not(
-    world: FileWorld, command: str, seed: int
-) -> None:
-    state = {"refresh": "Idle", "activate": "Staged", "deactivate": "Ready"}[command]
+def test_a_command_that_is_killed_is_done_or_not(world: FileWorld, command: str, seed: int) -> None:
+    state = BEFORE[command]
     with service(world) as api:
         api.bring_to(state)
         api.post(command)
@@ -128,10 +143,9 @@ def test_a_short_command_that_is_killed_is_done_or_not(
 
 
 def finish(api: Service, command: str, state: str) -> None:
-    wanted = {"refresh": "Available", "activate": "Ready", "deactivate": "Staged"}[command]
-    if state != wanted:
+    if state != AFTER[command]:
         api.done(command)
-    assert api.state() == wanted
+    assert api.state() == AFTER[command]
 
 
 def test_a_damaged_record_costs_the_memory_and_not_the_state(world: FileWorld) -> None:
@@ -143,6 +157,29 @@ def test_a_damaged_record_costs_the_memory_and_not_the_state(world: FileWorld) -
         assert api.ask("GET", "/updates/status").status == 404
         api.done("refresh")
         assert api.state() == "Staged"
+
+
+@pytest.mark.parametrize("phase", ["survey", "transfer", "verify"])
+def test_a_prepare_that_is_killed_in_a_phase_leaves_what_the_disk_tells(
+    world: FileWorld, phase: str
+) -> None:
+    with service(world) as api:
+        api.bring_to("Available")
+        api.post("prepare")
+        kill_in(api, phase)
+    with service(world) as api:
+        agrees(world, api.status())
+        # On a small disk a prepare may be done before the signal comes.
+        assert api.status()["most_recent_command"]["cmd_status"] in {"Unknown", "Success"}
+        finish(api, "prepare", api.state())
+
+
+def kill_in(api: Service, phase: str) -> None:
+    """Kill the service when an image is in a phase, or at the end where that was too short."""
+    progress = api.ask("GET", "/updates/progress").tree
+    while progress["phase"] != phase and progress["command"] is not None:
+        progress = api.ask("GET", "/updates/progress").tree
+    api.kill()
 
 
 def test_after_the_reboot_into_the_update_there_is_nothing_to_do(world: FileWorld) -> None:
