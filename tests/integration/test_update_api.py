@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,10 @@ from partitions.layout import Slot
 from tests.fakes.api_service import COMMANDS, LONG, Gate, Reply, Service, gated, make_world, service
 from tests.fakes.client_world import V2, V3, FileWorld, release
 from updog.lock import RunLock
+from updog.service.openapi import ENDPOINTS
 
 pytestmark = pytest.mark.slow
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = ("Idle", "Available", "Staged", "Ready")
@@ -412,42 +415,52 @@ def test_a_reboot_that_somebody_inhibits_does_not_happen(world: FileWorld) -> No
 # Who may do what ----------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
-def test_a_stranger_may_ask_but_not_act_where_groups_say_so(world: FileWorld) -> None:
+@contextmanager
+def restricted(world: FileWorld, said: str) -> Iterator[Service]:
+    """The service with groups, on a socket that everybody may open."""
     world.home.joinpath("updog.d").mkdir()
-    world.home.joinpath("updog.d/x.toml").write_text('[service]\nact_groups = ["4242"]\n')
+    world.home.joinpath("updog.d/x.toml").write_text(f"[service]\n{said}\n")
     # The folders of a test are open to nobody else, and not all of them are this test's to open.
     with TemporaryDirectory() as home, service(world, home=Path(home)) as api:
         Path(home).chmod(0o755)
         api.socket.chmod(0o666)
-        words = [
-            "curl",
-            "-s",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "--unix-socket",
-            str(api.socket),
-        ]
+        yield api
 
-        def ask(groups: list[int], *more: str) -> str:
-            done = subprocess.run(
-                [*words, *more],
-                capture_output=True,
-                text=True,
-                check=True,
-                user=4000,
-                group=4000,
-                extra_groups=groups,
-            )
-            return done.stdout
 
-        refresh = ("-X", "POST", f"http://localhost{COMMANDS['refresh']}")
-        assert ask([], "http://localhost/updates/progress") == "200"
-        assert ask([], *refresh) == "403"
-        assert ask([4242], *refresh) == "204"
+def stranger(api: Service, groups: list[int], uri: str, *more: str) -> str:
+    """The status that a user of these groups gets."""
+    shown = ("-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", str(api.socket))
+    done = subprocess.run(
+        ["curl", *shown, *more, f"http://localhost{uri}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        user=4000,
+        group=4000,
+        extra_groups=groups,
+    )
+    return done.stdout
+
+
+@needs_root
+def test_a_stranger_may_ask_but_not_act_where_groups_say_so(world: FileWorld) -> None:
+    with restricted(world, 'act_groups = ["4242"]') as api:
+        assert stranger(api, [], "/updates/progress") == "200"
+        assert stranger(api, [], COMMANDS["refresh"], "-X", "POST") == "403"
+        assert stranger(api, [4242], COMMANDS["refresh"], "-X", "POST") == "204"
         api.status()
+
+
+@needs_root
+def test_a_stranger_may_not_even_ask_where_groups_say_so(world: FileWorld) -> None:
+    with restricted(world, 'read_groups = ["4343"]\nact_groups = ["4242"]') as api:
+        for endpoint in ENDPOINTS:
+            uri = endpoint.path.replace("{number}", "1")
+            assert stranger(api, [], uri, "-X", endpoint.method) == "403"
+        assert stranger(api, [4343], "/updates/progress") == "200"
+        assert stranger(api, [4343], COMMANDS["refresh"], "-X", "POST") == "403"
+        assert stranger(api, [4242], "/updates/progress") == "200"
+        assert not world.rebooted
 
 
 # systemd ------------------------------------------------------------------------------------------
