@@ -9,6 +9,8 @@ from updog.health.folder import Program, programs
 from updog.health.run import Ended, run, run_all, unit_command
 from updog.settings import Health, Isolation
 
+LONG = 60.0
+
 
 def program(folder: Path, name: str, script: str) -> Program:
     path = folder / name
@@ -46,12 +48,22 @@ def test_only_the_end_of_a_long_tale_is_told(tmp_path: Path) -> None:
 
 
 def test_what_does_not_end_is_ended_with_all_it_started(tmp_path: Path) -> None:
-    begun = time.monotonic()
-    alive = tmp_path / "alive"
-    found = ended(tmp_path, f"(sleep 3; touch {alive}) & sleep 60", timeout=0.3)
-    assert found.why.startswith("did not end within 0.3 seconds")
-    assert time.monotonic() - begun < 3
-    assert not alive.exists()
+    child = tmp_path / "child"
+    found = ended(tmp_path, f"sleep 600 & echo $! > {child}; wait", timeout=2)
+    assert found.why.startswith("did not end within 2 seconds")
+    until = time.monotonic() + LONG
+    while is_alive(int(child.read_text())):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # Nobody may have asked yet how it ended.
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_missing_interpreter_fails(tmp_path: Path) -> None:
@@ -77,12 +89,22 @@ def test_leftovers_are_no_programs(tmp_path: Path) -> None:
 
 
 def test_checks_run_side_by_side_and_keep_their_order(tmp_path: Path) -> None:
-    many = [program(tmp_path, f"{n}", f"sleep 0.4; exit {n}") for n in range(6)]
-    begun = time.monotonic()
+    here = tmp_path / "here"
+    here.mkdir()
+    # Each waits for all others, which one after the other could never come.
+    meet = f"for _ in $(seq 600); do test $(ls {here} | wc -l) = 6 && exit $1; sleep 0.05; done"
+    scripts = [f"touch {here}/{n}; set {n}; {meet}; exit 99" for n in range(6)]
+    many = [program(tmp_path, str(n), script) for n, script in enumerate(scripts)]
     found = run_all(many, Health(parallel=6, isolation=Isolation.PROCESS), {})
-    assert time.monotonic() - begun < 2.0
     assert [each.program for each in found] == many
-    assert [each.passed for each in found] == [True] + [False] * 5
+    assert [each.why for each in found] == ["", *(f"ended with {n}" for n in range(1, 6))]
+
+
+def test_no_more_run_at_once_than_configured(tmp_path: Path) -> None:
+    alone = f"mkdir {tmp_path}/lock && sleep 0.05 && rmdir {tmp_path}/lock"
+    many = [program(tmp_path, f"{n}", alone) for n in range(4)]
+    found = run_all(many, Health(parallel=1, isolation=Isolation.PROCESS), {})
+    assert all(each.passed for each in found)
 
 
 def test_a_unit_has_the_same_time_out(tmp_path: Path) -> None:
