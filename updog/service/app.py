@@ -16,10 +16,11 @@ from starlette.routing import Route
 from partitions.errors import DeviceBusy, PartitionError
 from updog.errors import UpdogError
 from updog.service import looking, metrics, openapi, view
-from updog.service.keeper import Keeper, Refused
+from updog.service.keeper import Keeper
 from updog.service.machine import Command, Refusal
 from updog.service.openapi import Endpoint
 from updog.service.peers import Access, Peer
+from updog.service.refused import Refused
 from updog.service.view import Status
 from updog.settings import Paths
 

@@ -16,7 +16,7 @@ from updog import events
 from updog.agent import inhibitors
 from updog.clock import Clock
 from updog.durable import write_durably
-from updog.errors import BusyError, InternalError, PermissionDenied, StorageError, UpdogError
+from updog.errors import BusyError, InternalError, PermissionDenied, StorageError
 from updog.lock import RunLock, is_held
 from updog.reboot import reboot
 from updog.service import machine
@@ -24,6 +24,7 @@ from updog.service.audience import Audience
 from updog.service.job import Ended, Errand, Job
 from updog.service.machine import Command, Refusal
 from updog.service.record import ImageId, Outcome, Record, dump
+from updog.service.refused import Refused, busy, refused
 from updog.service.view import Status
 from updog.settings import Settings
 
@@ -31,20 +32,6 @@ log = logging.getLogger(__name__)
 
 CANCELLABLE = frozenset({Command.REFRESH, Command.PREPARE})
 """The others are one write of the boot bits, and over before anybody could stop them."""
-
-_WORDS = {
-    Refusal.NOT_NOW: "The command {command} is not allowed in the state {state}.",
-    Refusal.NOTHING_CHOSEN: "No update is chosen; refresh first.",
-    Refusal.NOTHING_STAGED: "No update is staged; prepare one first.",
-}
-
-
-class Refused(UpdogError):
-    """A command that does not begin; nothing has changed."""
-
-    def __init__(self, refusal: Refusal, message: str) -> None:
-        super().__init__(message)
-        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +108,7 @@ class Keeper:
         """
         lock = self._machinery.settings.paths.lock
         if self.running is not None or await asyncio.to_thread(is_held, lock):
-            raise _busy()
+            raise busy()
         return await asyncio.to_thread(self._machinery.look, self._record)
 
     async def start(self, command: Command) -> int:
@@ -137,7 +124,7 @@ class Keeper:
         # They wait here for each other's beginning only, which is short, and not for the work.
         async with self._admission:
             if self.running or self._closing:
-                raise _busy()
+                raise busy()
             await self._end_question()
             lock = RunLock(self._machinery.settings.paths.lock)
             try:
@@ -177,12 +164,12 @@ class Keeper:
             UpdogError: nothing can be told.
         """
         if self.running or self._closing:
-            raise _busy()
+            raise busy()
         if self._question is None:
             self._question = asyncio.create_task(self._ask())
         ended = await asyncio.shield(self._question)
         if ended.cancelled and not ended.result:
-            raise _busy()
+            raise busy()
         answer = ended.result.get("why")
         if not isinstance(answer, dict):
             raise InternalError(ended.stderr.strip() or "The question has no answer.")
@@ -218,7 +205,7 @@ class Keeper:
             status.state, command, chosen=bool(record.chosen), staged=bool(status.staged)
         )
         if refusal is not None:
-            raise Refused(refusal, _WORDS[refusal].format(command=command, state=status.state))
+            raise refused(refusal, command, status.state)
         number = record.next_number
         self._record = record.begun(command, self._machinery.clock.now())
         try:
@@ -310,7 +297,3 @@ def _image(said: object) -> ImageId | None:
     if not isinstance(said, dict):
         return None
     return ImageId(*(str(said[name]) for name in ImageId._fields))
-
-
-def _busy() -> Refused:
-    return Refused(Refusal.BUSY, "Another command is at work; wait until it is done.")
