@@ -45,12 +45,14 @@ class Script:
         posts: answers to each POST by its path, in turn; 204 where none is left.
         outcomes: answers to GET /updates/commands/1, which each POST names then, as our service
             does; the last one again and again.
+        progress: answer to GET /updates/progress, which only our service has.
         log: what was asked.
     """
 
     statuses: list[dict[str, Any] | int]
     posts: dict[str, list[int]] = field(default_factory=dict)
     outcomes: list[dict[str, Any] | int] = field(default_factory=list)
+    progress: dict[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str) -> tuple[int, bytes]:
@@ -59,7 +61,12 @@ class Script:
             left = self.posts.get(path, [])
             code = left.pop(0) if left else 204
             return code, b"busy\n" if code >= 400 else b""
-        left_to_tell = {"/updates/status": self.statuses, OUTCOME: self.outcomes}.get(path)
+        answers: dict[str, list[dict[str, Any] | int]] = {
+            "/updates/status": self.statuses,
+            "/updates/progress": [self.progress] if self.progress else [],
+            OUTCOME: self.outcomes,
+        }
+        left_to_tell = answers.get(path)
         if not left_to_tell:
             return 404, b"no such thing\n"
         told = left_to_tell.pop(0) if len(left_to_tell) > 1 else left_to_tell[0]

@@ -114,9 +114,11 @@ class Follower:
             if error.status in {NOT_FOUND, 409}:
                 return False
             raise
-        order = DEACTIVATE
-        place = f"/updates/commands/{moving.get('number')}"
-        self._outcome(place, order, self._until(order) + timedelta(seconds=order.limit))
+        # A command that began between the two requests was told to end, and has no known number.
+        if number := moving.get("number"):
+            order = DEACTIVATE
+            until = self._until(order) + timedelta(seconds=order.limit)
+            self._outcome(f"/updates/commands/{number}", order, until)
         return True
 
     def _until(self, order: Order, longest: float = 0.0) -> datetime:

@@ -155,6 +155,17 @@ def test_cancel_takes_an_activation_back(tmp_path: Path) -> None:
     assert posts(script) == [DEACTIVATE]
 
 
+@pytest.mark.parametrize("number", [1, None])
+def test_cancel_ends_what_is_under_way_and_deactivates_nothing(
+    tmp_path: Path, number: int | None
+) -> None:
+    """Without a number the command began after the question for it."""
+    ended = status(command="prepare", how="Failed")["most_recent_command"]
+    script = Script([status()], outcomes=[404, ended], progress={"number": number})
+    assert run(tmp_path, script, "update", "cancel") == 0
+    assert posts(script) == ["POST /actions/cancel"]
+
+
 def test_raw_prints_the_body_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
     assert run(tmp_path, Script([status()]), "raw", "-u", "/updates/status") == 0
     assert json.loads(capsys.readouterr().out) == status()
