@@ -12,22 +12,23 @@ SHOWN_PARAMETERS = frozenset({"version", "seed", "target", "migrations", "varian
 _SHORTEST = 4
 """Shorter values of variables are left alone: hiding each '1' of a message helps nobody."""
 
-_URL = r"[a-z][a-z0-9+.-]*://[^\s\"'<>]*"
+# Every repetition in front of what must match is bounded: a log line may have megabytes.
+_URL = r"[a-z][a-z0-9+.-]{0,20}://[^\s\"'<>]*"
 _USERINFO = r"^([^:]+://)[^/?#]*@"
 _PARAMETER = r"([?&;#])([^=&;#]*)=([^&;#]*)"
-# Words that name a secret in whatever notation: key=value, key: value, "key": "value". A quote
-# behind the word is its own only if one stands before it: '/etc/passwd': is the end of a path.
+# Words that name a secret in whatever notation: key=value, key: value, "key": "value". Behind a
+# slash and before a quote they are the end of a path: '/etc/passwd': no such file.
 _NAME = (
-    r"(?:[\w-]*(?:passphrase|passwd|password|secret|credential|api[_-]?key|access[_-]?key"
-    r"|private[_-]?key|auth[_-]?token|security[_-]?token|session[_-]?token)[\w-]*|pin-value)"
+    r"(?:passphrase|passwd|password|secret|credential|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|auth[_-]?token|security[_-]?token|session[_-]?token|pin-value)[\w-]{0,64}"
 )
 _NAMED = (
-    rf"""(?i)((?:(?P<quote>["']){_NAME}(?P=quote)|\b{_NAME})\s*[=:]\s*)"""
+    rf"""(?i)((?:(?<!/){_NAME}["']?|{_NAME})\s*[=:]\s*)"""
     r"""("[^"]*"|'[^']*'|[^\s,;&'"<>)\]}]+)"""
 )
 # A header's value goes on to the end of its line.
 _HEADER = r"""(?xi)(\b(?:proxy-)?authorization["']?\s*[=:]\s*|\b(?:set-)?cookie["']?\s*[=:]\s*
-    |\bx-[\w-]*(?:token|signature|auth)[\w-]*["']?\s*[=:]\s*)[^\r\n]*"""
+    |\bx-[\w-]{0,64}(?:token|signature|auth)[\w-]{0,64}["']?\s*[=:]\s*)[^\r\n]*"""
 _BEARER = r"(?i)\b(bearer|basic)(\s+)[A-Za-z0-9+/=._~-]{8,}"
 _PEM = r"""(?xs)-----BEGIN[ ]([A-Z ]*PRIVATE[ ]KEY)-----.*?
     (?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)"""

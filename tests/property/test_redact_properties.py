@@ -148,3 +148,9 @@ def test_tokens_of_pkcs11_addresses() -> None:
 def test_what_follows_the_name_of_a_file_is_no_secret() -> None:
     said = "cannot open '/etc/passwd': refused"
     assert Redactor()(said) == said
+
+
+@pytest.mark.parametrize("word", ["x", "x-", "secret", "x-token-", "a://", "bearer ", "'", "= "])
+def test_long_lines_of_anything_are_read_in_passing(word: str) -> None:
+    # With a repetition that is tried again from every place, this would take hours.
+    assert Redactor()(word * (300_000 // len(word)))
