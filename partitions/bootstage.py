@@ -92,7 +92,7 @@ def _choose_and_start(words: Words) -> NoReturn:
         time.sleep(pause)
         try:
             _attempt(words, passed_over)
-        except (PartitionError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a set is made of, the other one is tried
             say(f"failed: {error}")
     say(f"nothing could be started; the machine is reset in {LAST_PAUSE} seconds")
     time.sleep(LAST_PAUSE)

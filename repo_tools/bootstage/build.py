@@ -24,6 +24,10 @@ USUAL_MODULES = (
     "ahci",
     "mmc_block",
     "ext4",
+    # What vfat asks for by name when it is mounted: nobody answers in an initramfs.
+    "nls_cp437",
+    "nls_ascii",
+    "nls_utf8",
     "vfat",
     "squashfs",
     "erofs",

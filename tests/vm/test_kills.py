@@ -1,4 +1,7 @@
-"""QEMU is killed at twenty moments of an update; what is left boots, and the next run completes."""
+"""QEMU is killed at twenty moments of an update; every disk that is left has a whole set to boot.
+
+Four of them are really booted, and the next run completes: each takes half a minute of a processor.
+"""
 
 from __future__ import annotations
 

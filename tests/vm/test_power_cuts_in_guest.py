@@ -41,7 +41,7 @@ def test_whatever_a_power_cut_leaves_of_an_update_boots_a_whole_set(
     assert begin
     both = [known(world.release("first")), known(world.release("good"))]
     found = replay(computer.disk, log, both, Bounds(512, cuts=32, alone=16, samples=32))
-    shutil.rmtree(tmp_path)
     assert found.bad == []
     assert found.states >= LEAST, found
     assert set(found.boots) == {OLD, NEW}
+    shutil.rmtree(tmp_path)
