@@ -92,6 +92,17 @@ def test_the_plan_has_every_seed_once() -> None:
     assert [row[0] for row in rows] == list(range(MAX_SEED))
 
 
+def test_times_have_the_milliseconds_that_tables_of_athena_want() -> None:
+    written = re.findall(r"TIMESTAMP '([^']*)'", queries.plan(QUESTION.schedule))
+    assert set(written) == {"2031-04-07 00:00:00.000"}
+
+
+def test_times_with_milliseconds_are_plain_timestamps() -> None:
+    query = f"SELECT DISTINCT ready_at, typeof(ready_at) FROM ({queries.plan(QUESTION.schedule)})"
+    found = duckdb.connect().execute(query).fetchall()
+    assert found == [(datetime(2031, 4, 7), "TIMESTAMP")]  # noqa: DTZ001 - as DuckDB gives it
+
+
 @pytest.mark.parametrize(("seed", "wave"), [(0, 0), (9, 0), (10, 0), (19, 0), (20, 1), (2047, 1)])
 def test_a_seed_belongs_to_the_wave_in_whose_window_it_is(seed: int, wave: int) -> None:
     start = datetime(2031, 4, 7, tzinfo=UTC)
