@@ -24,7 +24,7 @@ from tests.fakes.kube.resources import Object
 from tests.fakes.kube.server import Kube, serving
 from tests.fakes.kube.workloads import Workloads, budget, node, pod
 from updog.fleet.kubernetes.cluster import Cluster
-from updog.fleet.kubernetes.duty import Duty, counted, duty, failed, said
+from updog.fleet.kubernetes.duty import Duty, counted, duty, failed, said, unwell
 from updog.fleet.kubernetes.names import (
     CORDONED_BY,
     INTERFACE_LABEL,
@@ -36,7 +36,7 @@ from updog.fleet.kubernetes.scheduler import Scheduler
 from updog.fleet.kubernetes.settings import controller
 from updog.fleet.kubernetes.shadow import setback_of, spec_of, status_of, status_tree
 from updog.fleet.kubernetes.store import Store
-from updog.fleet.model import NodeView, State, Status
+from updog.fleet.model import NodeView, Spec, State, Status
 from updog.fleet.policy import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +44,7 @@ DEFINITION = ROOT / "packaging/kubernetes/chart/crd/bottlerocketshadow.yaml"
 SPACE = "brupop-bottlerocket-aws"
 NOW = datetime(2031, 4, 7, 9, tzinfo=UTC)
 V1, V2 = "1.0.0", "1.1.0"
+HEALTH_LIMIT = timedelta(minutes=10)
 Result = TypeVar("Result")
 
 
@@ -56,6 +57,7 @@ class PaperAgent:
         offered: what its repository offers.
         bad: versions that do not come up: it falls back.
         unstageable: versions that cannot be written.
+        sick: versions with which its health command fails.
         silent: whether it does nothing at all.
         lost: whether its machine does not come back from a restart.
         reboots: versions that it restarted into, with the pods that were on the node then.
@@ -66,6 +68,7 @@ class PaperAgent:
     offered: str = V1
     bad: set[str] = field(default_factory=set)
     unstageable: set[str] = field(default_factory=set)
+    sick: set[str] = field(default_factory=set)
     silent: bool = False
     lost: bool = False
     reboots: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -85,7 +88,7 @@ class PaperAgent:
         elif todo is Duty.REBOOT:
             status = self._reboot(spec.version, status, world)
         elif todo is Duty.LOOK:
-            status = status._replace(state=State.MONITORING)
+            status = self._look(spec, status, world)
         else:
             status = said(todo, spec, status)._replace(current=self.running)
         if todo in {Duty.REST, Duty.GIVE_BACK, Duty.RECOVER}:
@@ -100,6 +103,14 @@ class PaperAgent:
         if version != self.offered:
             return status._replace(target=self.offered)
         return status._replace(state=State.STAGED)
+
+    def _look(self, spec: Spec, status: Status, world: FleetWorld) -> Status:
+        if self.running not in self.sick:
+            return status._replace(state=State.MONITORING)
+        now = world.clock.now()
+        if spec.since is None or now - spec.since < HEALTH_LIMIT:
+            return status
+        return unwell(status, "health-failed: no ingress", spec.since, now)
 
     def _reboot(self, version: str, status: Status, world: FleetWorld) -> Status:
         if version in self.tried and version in self.bad:

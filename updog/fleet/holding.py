@@ -113,10 +113,11 @@ class Keeper:
 def _speaks_against(canary: NodeView, version: str) -> bool:
     """Whether others must not take a version because of a canary.
 
-    One that is paused or has failed too often still speaks against it; and so does one that has
-    not heard of the version yet, because its agent asked earlier than those of the others.
+    One that is paused or has failed too often still speaks against it, one that runs the version
+    and was not well with it, and one that has not heard of the version yet, because its agent
+    asked earlier than those of the others.
     """
-    if canary.active or canary.wants_update or canary.status is None:
+    if canary.active or canary.unwell or canary.wants_update or canary.status is None:
         return True
     try:
         return Version.parse(canary.status.current) < Version.parse(version)

@@ -180,6 +180,19 @@ class NodeView:
         """Whether its repository offers it something."""
         return self.status is not None and self.status.target != self.status.current
 
+    @property
+    def unwell(self) -> bool:
+        """Whether it runs what it was sent to, but that attempt failed, and nobody saw it well.
+
+        An agent that is content has said so, also where its failures are not forgotten yet.
+        """
+        return (
+            self.failed is not None
+            and self.status is not None
+            and self.status.current == self.spec.version
+            and self.status.state is not State.MONITORING
+        )
+
 
 def _phase(spec: Spec, status: Status | None) -> Phase:
     if status is None:

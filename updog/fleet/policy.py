@@ -23,7 +23,7 @@ from updog.fleet.holding import Hold, Keeper, Reason
 from updog.fleet.model import NodeView, Phase, Spec, State
 from updog.fleet.opening import Opening
 from updog.fleet.rules import Rules
-from updog.fleet.steps import Action, Step, give_up, move, overdue, permit, restore
+from updog.fleet.steps import Action, Step, give_up, move, noted, overdue, permit, restore
 
 
 class Plan(NamedTuple):
@@ -85,10 +85,11 @@ def _lateness(nodes: Iterable[NodeView], rules: Rules, now: datetime) -> Iterabl
     """Nodes that cannot be taken back, and have taken too long; each counts once.
 
     A node that does not come back from its restart keeps its place in the budget: it is
-    unavailable because of us, whatever we call it.
+    unavailable because of us, whatever we call it. So does one that is not well afterwards; what
+    its agent has counted already is not counted again.
     """
     for node in nodes:
-        if node.active and node.phase in _KEPT:
+        if node.active and node.phase in _KEPT and noted(node) is None:
             late = overdue(node, rules, now)
             if late is not None:
                 yield Failure(node.name, node.spec.version, late, f"{node.phase}-overdue")
@@ -187,8 +188,17 @@ def _return(node: NodeView, _rules: Rules, now: datetime) -> Step:
     return move(node, State.MONITORING, f"{node.spec.version} runs", now)
 
 
-def _settle(node: NodeView, _rules: Rules, _now: datetime) -> Step:
-    return Step(node.name, Action.CHECK, "its agent is content")
+def _monitor(node: NodeView, rules: Rules, now: datetime) -> Step | None:
+    """A person who forgives a node after it was found not to be well takes it as it is."""
+    late = noted(node) or overdue(node, rules, now)
+    if late is None or node.forgiven is None or node.forgiven <= late:
+        return None
+    return move(node, State.IDLE, "it is not known to be well, and a person let it go", now)
+
+
+def _settle(node: NodeView, rules: Rules, now: datetime) -> Step:
+    taken = _monitor(node, rules, now)
+    return taken or Step(node.name, Action.CHECK, "its agent is content")
 
 
 def _reset(node: NodeView, _rules: Rules, now: datetime) -> Step:
@@ -199,6 +209,7 @@ _NEXT: dict[Phase, Callable[[NodeView, Rules, datetime], Step | None]] = {
     Phase.STAGE: _stage,
     Phase.DRAIN: _drain,
     Phase.RETURN: _return,
+    Phase.MONITOR: _monitor,
     Phase.SETTLE: _settle,
     Phase.RESET: _reset,
 }

@@ -49,6 +49,14 @@ def overdue(node: NodeView, rules: Rules, now: datetime) -> datetime | None:
     return began + limit
 
 
+def noted(node: NodeView) -> datetime | None:
+    """When its agent counted a failure of what it does now; None if it did not."""
+    failed = node.status.failed if node.status is not None else None
+    if failed is None or node.spec.since is None or failed < node.spec.since:
+        return None
+    return failed
+
+
 def setback(node: NodeView, reason: str, at: datetime) -> Setback:
     """A failure that the controller saw, to be counted by the agent."""
     return Setback(node.crashes + 1, at, reason)

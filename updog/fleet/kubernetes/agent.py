@@ -15,7 +15,7 @@ from updog.apiclient.errors import ClientError, NoService
 from updog.clock import Clock
 from updog.errors import UpdogError
 from updog.fleet.kubernetes.cluster import Cluster
-from updog.fleet.kubernetes.duty import Duty, counted, duty, failed, said
+from updog.fleet.kubernetes.duty import Duty, counted, duty, failed, said, unwell
 from updog.fleet.kubernetes.errors import CONFLICT, NOT_FOUND, ApiFailure
 from updog.fleet.kubernetes.healthcommand import complaint
 from updog.fleet.kubernetes.host import Busy, Host, Overtaken
@@ -224,11 +224,11 @@ class Agent:
         wrong = await complaint(self._settings.health, self._settings.node)
         if not wrong:
             return status._replace(state=State.MONITORING)
-        limit = timedelta(seconds=self._settings.monitor_limit)
-        if spec.since is not None and now - spec.since >= limit:
-            raise Failed("health-failed", wrong)
         log.warning("the node is not well yet: %s", wrong)
-        return status
+        limit = timedelta(seconds=self._settings.monitor_limit)
+        if spec.since is None or now - spec.since < limit:
+            return status
+        return unwell(status, f"health-failed: {wrong}", spec.since, now)
 
     async def _shadow(self) -> Tree:
         return await self._cluster.get(self._cluster.shadows, shadow_name(self._settings.node))

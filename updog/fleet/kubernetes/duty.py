@@ -69,6 +69,23 @@ def failed(status: Status, reason: str, now: datetime) -> Status:
     return status._replace(state=State.ERROR, crashes=status.crashes + 1, failed=now, reason=reason)
 
 
+def unwell(status: Status, reason: str, since: datetime, now: datetime) -> Status:
+    """A status that tells once that a node is not well, and stays where it is.
+
+    The node keeps its place in the budget until it is well: one that gave up here would let the
+    next node take what has just harmed this one.
+
+    Args:
+        status: what was said last.
+        reason: why it is not well.
+        since: when the look at it began.
+        now: when.
+    """
+    if status.failed is not None and status.failed >= since:
+        return status
+    return status._replace(crashes=status.crashes + 1, failed=now, reason=reason)
+
+
 def said(todo: Duty, spec: Spec, status: Status) -> Status:
     """The status after a duty that has nothing more to find out."""
     match todo:

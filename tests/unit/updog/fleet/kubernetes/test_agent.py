@@ -245,14 +245,21 @@ def test_a_health_command_that_succeeds_lets_it_go_on(stands: Stands) -> None:
     assert stand.status().state is State.MONITORING
 
 
-def test_a_health_command_that_fails_is_tried_again_until_the_limit(stands: Stands) -> None:
-    stand = stands(health=("sh", "-c", "echo no ingress; exit 3"), monitor_limit=60.0)
+def test_a_health_command_that_fails_past_the_limit_is_one_failure_and_no_end(
+    stands: Stands, tmp_path: Path
+) -> None:
+    well = tmp_path / "well"
+    command = f"test -e {well} || {{ echo no ingress; exit 3; }}"
+    stand = stands(health=("sh", "-c", command), monitor_limit=60.0)
     stand.bring_to(State.MONITORING)
-    assert stand.status().state is State.REBOOTED
+    assert (stand.status().state, stand.status().crashes) == (State.REBOOTED, 0)
     stand.clock.advance(timedelta(seconds=61))
-    stand.once()
-    assert stand.status().state is State.ERROR
+    stand.once(3)
+    assert (stand.status().state, stand.status().crashes) == (State.REBOOTED, 1)
     assert stand.status().reason == "health-failed: sh ended with 3: no ingress"
+    well.touch()
+    stand.once()
+    assert stand.status().state is State.MONITORING
 
 
 def test_a_status_that_changed_meanwhile_is_not_overwritten(stands: Stands) -> None:
