@@ -43,7 +43,12 @@ def read_draft(path: Path) -> RootDraft:
 
 
 def write_draft(path: Path, draft: RootDraft, rehearse: Rehearse | None = None) -> None:
-    """Replace a draft in one step, or only tell ``rehearse`` that it would be."""
+    """Replace a draft in one step, or only tell ``rehearse`` that it would be.
+
+    Raises:
+        UsageError: clients would see it, or a publisher take it for an accepted root.
+    """
+    _check_apart(path)
     if rehearse is None:
         storage.write(path, draft.data)
     else:
@@ -55,7 +60,9 @@ def write_new(path: Path, draft: RootDraft, rehearse: Rehearse | None = None) ->
 
     Raises:
         AlreadyThere: there is a file; it may hold signatures that people travelled for.
+        UsageError: as for `write_draft`.
     """
+    _check_apart(path)
     if path.exists():
         raise AlreadyThere(f"{path} exists and is not overwritten.", hint="Choose another name.")
     write_draft(path, draft, rehearse)
@@ -98,6 +105,39 @@ def root_before(draft: RootDraft, path: Path, named: Path | None) -> LastRoot | 
             hint=f"Name {version}.root.json by --last.",
         )
     return found
+
+
+def _check_apart(path: Path) -> None:
+    """A draft is not signed by enough keys yet, so it lies nowhere where a root counts.
+
+    Raises:
+        UsageError: it would, and so look like the next root to all who read there.
+    """
+    # Both ways to the file: ``published`` may be a link to the folder of a web server.
+    for seen in dict.fromkeys((path.resolve(), path.absolute())):
+        for folder in seen.parents:
+            if _is_read_by_others(folder):
+                raise UsageError(
+                    f"{path} was not written: it is below {folder}, where only roots that are"
+                    " accepted may be, and a draft is none.",
+                    hint="Keep the draft elsewhere; take it in, once enough keys have signed it,"
+                    " with: updog-repo root accept DIR DRAFT",
+                )
+
+
+def _is_read_by_others(folder: Path) -> bool:
+    """Whether it is ``root/`` or ``published/`` of a repository, or clients' metadata."""
+    if (folder / "timestamp.json").is_file():
+        return True
+    return folder.name in {"root", "published"} and _is_repository(folder.parent)
+
+
+def _is_repository(folder: Path) -> bool:
+    """Other folders have a ``root`` as well, the file system of a machine to begin with."""
+    roots = folder / "root"
+    if any((folder / name).is_file() for name in ("keys.toml", "publish.toml")):
+        return roots.is_dir()
+    return any(roots.glob("*.root.json"))
 
 
 def _newest(folder: Path) -> Path:
