@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from updog.fleet.model import NodeView
@@ -10,6 +10,8 @@ from updog.fleet.rules import DrainPolicy, Rules
 from updog.fleet.steps import Step, finish, give_up, overdue, permit
 
 MOST_NAMED = 3
+LEAST_GRACE = timedelta(minutes=10)
+"""So long at least pods may take to end after their deletion was asked for past their budgets."""
 
 
 class Blocked(NamedTuple):
@@ -94,20 +96,27 @@ def after_drain(node: NodeView, report: DrainReport, rules: Rules, now: datetime
     """What follows from a drain; None to go on with it.
 
     Only an empty node may restart. A refusal (403) ends the drain at once and under each policy:
-    who refuses has a reason that force would ignore.
+    who refuses has a reason that force would ignore. Force has an end too: a pod that does not go
+    although it was deleted is one that nobody here can move.
     """
     if report.empty:
         return permit(node, "the node is empty", now)
     if report.refused:
         return give_up(node, "eviction-refused", report.why, now)
-    if overdue(node, rules, now) is not None and not may_force(report, rules):
-        return give_up(node, "drain-overdue", report.why or "the drain took too long", now)
-    return None
+    late = overdue(node, rules, now)
+    if late is None or (may_force(report, rules) and now < late + grace(rules)):
+        return None
+    return give_up(node, "drain-overdue", report.why or "the drain took too long", now)
 
 
 def may_force(report: DrainReport, rules: Rules) -> bool:
     """Whether pods may be deleted past their budgets once the deadline is over."""
     return rules.drain is DrainPolicy.FORCE_AFTER and not (report.refused or report.failed)
+
+
+def grace(rules: Rules) -> timedelta:
+    """How long a drain with force may go on after its deadline: as long again, or a little."""
+    return max(rules.limits.drain, LEAST_GRACE)
 
 
 def after_check(

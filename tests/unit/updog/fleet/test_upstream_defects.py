@@ -75,6 +75,24 @@ def test_no_transition_timeouts_draining() -> None:
 
 
 @pytest.mark.parametrize(
+    "report",
+    [
+        DrainReport(left=("default/web",)),
+        DrainReport(left=("default/web",), blocked=(Blocked("default/web", (), "no"),)),
+    ],
+    ids=["does not end", "cannot be deleted"],
+)
+def test_no_transition_timeouts_draining_with_force(report: DrainReport) -> None:
+    rules = Rules(drain=DrainPolicy.FORCE_AFTER)
+    assert after_drain(draining(drained=59), report, rules, NOW) is None
+    step = after_drain(draining(drained=61), report, rules, NOW)
+    assert step is not None
+    assert step.setback is not None
+    assert step.setback.reason == "drain-overdue"
+    assert "default/web" in step.why
+
+
+@pytest.mark.parametrize(
     "node",
     [
         rebooting(since=21),

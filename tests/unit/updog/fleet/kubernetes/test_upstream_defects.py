@@ -173,6 +173,24 @@ def test_a_pod_that_never_ends_is_waited_for_no_longer_than_the_deadline(worlds:
     assert not world.cordoned()
 
 
+def test_a_pod_that_never_ends_is_waited_for_no_longer_with_force(worlds: Worlds) -> None:
+    """A finalizer, or a mount that hangs, holds no place in the budget for ever."""
+    world = worlds(DRAIN_LIMIT_IN_SEC="60", DRAIN_POLICY="force-after")
+    agent, other = world.nodes("a", "b")
+    world.kube.api.pods_end_at_once = False
+    world.pod("stuck", "a")
+    world.turn(10, seconds=60)
+    assert world.state("a") == (State.STAGED, State.STAGED)
+    world.turn(6, seconds=60)
+    assert "a" not in world.cordoned()
+    assert world.status("a").crashes == 1
+    assert any("default/stuck" in each for each in world.told("UpdateFailed", "a"))
+    world.turn(6, seconds=60)
+    assert other.reboots
+    assert not agent.reboots
+    assert world.pods_on("a") == ("stuck",)
+
+
 def test_drain_success_after_refused_eviction(worlds: Worlds) -> None:
     world = worlds()
     (agent,) = world.nodes("a")
