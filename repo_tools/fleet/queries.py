@@ -69,5 +69,5 @@ def literal(text: str | None) -> str:
 
 
 def _timestamp(moment: datetime) -> str:
-    # Its digits are its type. Tables of Athena, and of Hive, take three of them and no other number.
+    # Its digits are its type. Tables of Athena and Hive take three, and no other number.
     return f"TIMESTAMP '{whole_second(moment):%Y-%m-%d %H:%M:%S}.000'"
