@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -76,14 +77,16 @@ class Agents:
 
         self._call(begin())
 
-    def kill(self, name: str) -> None:
-        """End it in the middle of whatever it does."""
+    def kill(self, name: str) -> bool:
+        """End it in the middle of whatever it does; whether it was at work until then."""
 
-        async def kill() -> None:
+        async def kill() -> bool:
+            worked = not self._tasks[name].done()
             self._tasks[name].cancel()
             await asyncio.wait([self._tasks[name]])
+            return worked
 
-        self._call(kill())
+        return self._call(kill())
 
     def restart_all(self) -> None:
         """New agents, who ask for updates at once."""
@@ -186,12 +189,13 @@ class Stand:
                 env={**environment(), **said},
             )
 
-    def kill_controller(self) -> None:
-        """End it without a word."""
+    def kill_controller(self) -> bool:
+        """End it without a word; whether it was at work until then."""
         assert self.controller is not None
         self.controller.kill()
-        self.controller.wait()
+        code = self.controller.wait()
         self.controller = None
+        return code == -signal.SIGKILL
 
     def _down(self, machine: FleetMachine) -> None:
         self.watch.goes_down(machine.name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
+from time import monotonic
 
 from tests.fakes.kube.auth import Request
 from tests.fakes.kube.errors import ApiError
@@ -48,11 +49,13 @@ class Faults:
         random: decides on chances; seed it.
         lag: seconds by which watches are late.
         stale: how many versions old a list is that takes any version (``resourceVersion=0``).
+        held: how often a watch was not told yet of what it would have been, for `lag`.
     """
 
     random: Random = field(default_factory=lambda: Random(0))
     lag: float = 0.0
     stale: int = 0
+    held: int = 0
     _set: list[Fault] = field(default_factory=list)
 
     def add(
@@ -91,6 +94,12 @@ class Faults:
         self._set.clear()
         self.lag = 0.0
         self.stale = 0
+
+    def late(self, moment: float) -> bool:
+        """Whether a watch may not be told yet of a change of then."""
+        found = moment + self.lag > monotonic()
+        self.held += found
+        return found
 
     def next(self, request: Request) -> Fault | None:
         """What goes wrong with a request."""

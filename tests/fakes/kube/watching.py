@@ -106,7 +106,7 @@ async def watched(
     store: Store,
     query: Query,
     *,
-    lag: Callable[[], float],
+    late: Callable[[float], bool],
     expire: Callable[[], bool],
     interval: float,
 ) -> AsyncIterator[Object]:
@@ -115,7 +115,7 @@ async def watched(
     Args:
         store: what is there.
         query: what is watched.
-        lag: seconds by which events are late.
+        late: whether a change of a moment may not be told yet.
         expire: whether to break it off with 410 now.
         interval: seconds between bookmarks.
 
@@ -144,7 +144,9 @@ async def watched(
             except ApiError as gone:
                 yield {"type": "ERROR", "object": gone.status()}
                 return
-            ready = [each for each in changes if each.moment + lag() <= monotonic()]
+            about = query.resource.place
+            held = [each for each in changes if each.key.place == about and late(each.moment)]
+            ready = [each for each in changes if not held or each.version < held[0].version]
             for change in ready:
                 position = change.version
                 if (event := _event(query, change)) is not None:

@@ -33,6 +33,7 @@ class Web:
         log: the last requests, as method, address and code.
         interval: seconds between bookmarks.
         expired: counts up to break off all watches with 410.
+        gone: how many watches were told 410.
     """
 
     api: Api
@@ -41,6 +42,7 @@ class Web:
     log: deque[tuple[str, str, int]] = field(default_factory=lambda: deque(maxlen=100_000))
     interval: float = 5.0
     expired: int = 0
+    gone: int = 0
     _open: dict[asyncio.Task[object], web.Request] = field(default_factory=dict)
 
     def break_off(self) -> None:
@@ -239,11 +241,12 @@ class Web:
         stream = watched(
             self.api.store,
             query_of(call),
-            lag=lambda: self.faults.lag,
+            late=self.faults.late,
             expire=lambda: self.expired != began,
             interval=self.interval,
         )
         async for event in stream:
+            self.gone += event["type"] == "ERROR"
             await answer.write(json.dumps(event).encode() + b"\n")
         await answer.write_eof()
         return answer
