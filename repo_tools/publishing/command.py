@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from repo_tools.publishrun import Release
     from repo_tools.repository import Repository
     from repo_tools.stores.place import Place
+    from repo_tools.stores.store import Store
 
 
 def add(commands: Commands) -> None:
     """Add the four commands."""
     publish = commands.add("publish", "Check, sign and put out the drafts")
-    _place_flags(publish)
+    _publish_flags(publish)
     publish.add_argument(
         "--allow-stranding",
         action="store_true",
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
     )
     publish.set_defaults(run=run_publish)
     refresh = commands.add("refresh", "Sign again what is published, with new expiries")
-    _place_flags(refresh)
+    _publish_flags(refresh)
     refresh.add_argument(
         "--if-within",
         metavar="SPAN",
@@ -42,14 +43,25 @@ def add(commands: Commands) -> None:
     _watching(commands)
 
 
-def _place_flags(command: argparse.ArgumentParser) -> None:
-    edition_filter(command)
+def place_flags(command: argparse.ArgumentParser, name: str = "--to") -> None:
+    """Add the two flags that say where things are published, for `store_of`.
+
+    Args:
+        command: to which.
+        name: of the first flag, where ``--to`` means something else.
+    """
     command.add_argument(
-        "--to",
+        name,
+        dest="place",
         metavar="PLACE",
         help="s3://BUCKET/PREFIX or a folder (as publish.toml says; published/)",
     )
     command.add_argument("--endpoint", metavar="URL", help="of an S3 server other than AWS")
+
+
+def _publish_flags(command: argparse.ArgumentParser) -> None:
+    edition_filter(command)
+    place_flags(command)
     dry_run_flag(command)
     json_flag(command)
 
@@ -91,17 +103,14 @@ def _where(command: argparse.ArgumentParser) -> None:
 def run_publish(arguments: argparse.Namespace, now: datetime) -> None:
     """Publish the drafts."""
     from repo_tools.publish import publish
-    from repo_tools.stores.opening import open_store
 
     repository = repository_of(arguments)
-    place = _place(arguments, repository)
     released = publish(
         repository,
         now=now,
         editions=repository.select(arguments.variant, arguments.arch),
-        lifetimes=place.lifetimes,
         report=say,
-        store=open_store(place, repository.published),
+        store=store_of(arguments, repository),
         allow_stranding=arguments.allow_stranding,
     )
     _tell(arguments, released)
@@ -110,17 +119,14 @@ def run_publish(arguments: argparse.Namespace, now: datetime) -> None:
 def run_refresh(arguments: argparse.Namespace, now: datetime) -> None:
     """Sign again what is published."""
     from repo_tools.publish import refresh
-    from repo_tools.stores.opening import open_store
 
     repository = repository_of(arguments)
-    place = _place(arguments, repository)
     released = refresh(
         repository,
         now=now,
         editions=repository.select(arguments.variant, arguments.arch),
-        lifetimes=place.lifetimes,
         report=say,
-        store=open_store(place, repository.published),
+        store=store_of(arguments, repository),
         if_within=arguments.if_within,
     )
     _tell(arguments, released)
@@ -181,6 +187,17 @@ def _limits(arguments: argparse.Namespace) -> Limits:
     )
 
 
+def store_of(arguments: argparse.Namespace, repository: Repository) -> Store:
+    """Where a command publishes to that has the flags of `place_flags`.
+
+    Raises:
+        ConfigError: the address is not one, or ``publish.toml`` cannot be read.
+    """
+    from repo_tools.stores.opening import open_store
+
+    return open_store(_place(arguments, repository), repository.published)
+
+
 def _place(arguments: argparse.Namespace, repository: Repository) -> Place:
     """Where ``publish.toml`` says, unless the command line knows better."""
     from dataclasses import replace
@@ -189,7 +206,7 @@ def _place(arguments: argparse.Namespace, repository: Repository) -> Place:
 
     place = read_place(repository.folder)
     return replace(
-        place, to=arguments.to or place.to, endpoint=arguments.endpoint or place.endpoint
+        place, to=arguments.place or place.to, endpoint=arguments.endpoint or place.endpoint
     )
 
 

@@ -15,17 +15,20 @@ from repo_tools.publish import running
 from repo_tools.publishing.withdrawal import manifest_of, with_manifest
 from repo_tools.publishrun import Release, Report
 from repo_tools.repository import Repository
+from repo_tools.stores.store import Store
 from updog.manifest import Manifest, Update
 
 
-def published_manifest(repository: Repository, edition: Edition, now: datetime) -> Manifest:
-    """What devices see.
+def published_manifest(
+    repository: Repository, edition: Edition, now: datetime, store: Store | None = None
+) -> Manifest:
+    """What devices see, in a store or where ``publish.toml`` says.
 
     Raises:
         PublishedError: it is damaged or not signed by us.
         PublisherBusy: a publisher or editor is at work.
     """
-    with running(repository, now) as run:
+    with running(repository, now, store=store) as run:
         return manifest_of(run, run.published(edition))
 
 
@@ -37,6 +40,7 @@ def put_in_place(
     *,
     now: datetime,
     report: Report,
+    store: Store | None = None,
 ) -> Release:
     """Publish a manifest whose rollout of one release was changed, and change that in the draft.
 
@@ -47,6 +51,7 @@ def put_in_place(
         changed: the release, as it stands in ``after``.
         now: the moment from which the lifetimes count.
         report: told each step.
+        store: where to; None: as ``publish.toml`` says.
 
     Raises:
         PublishedError: what is published is damaged, not signed by us, or not ``before`` any more;
@@ -54,7 +59,7 @@ def put_in_place(
         PublisherBusy: another publisher or editor is at work.
     """
     edition = Edition(changed.variant, changed.arch)
-    with running(repository, now, report=report) as run:
+    with running(repository, now, report=report, store=store) as run:
         items = run.published(edition)
         if manifest_of(run, items) != before:
             raise PublishedError(

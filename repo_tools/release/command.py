@@ -12,6 +12,7 @@ from repo_tools import commandline
 from repo_tools.commandline import Commands, dry_run_flag, edition_filter, json_flag, release_flags
 from repo_tools.console import answer, done, edition_of, repository_of, say
 from repo_tools.deltacommand import shortcut_flags, with_shortcuts
+from repo_tools.publishing.command import place_flags, store_of
 
 if TYPE_CHECKING:
     from repo_tools.findings import Finding
@@ -38,6 +39,7 @@ def add(commands: Commands) -> None:
         type=commandline.version,
         help="highest version that hosts may run from now on (the highest one below)",
     )
+    place_flags(withdraw, "--place")
     dry_run_flag(withdraw)
     json_flag(withdraw)
     withdraw.set_defaults(run=run_withdraw)
@@ -159,13 +161,17 @@ def run_withdraw(arguments: argparse.Namespace, now: datetime) -> None:
     from repo_tools.publishing.withdrawal import withdraw
     from repo_tools.publishrun import published_tree
 
+    repository = repository_of(arguments)
+    store = store_of(arguments, repository)
+    say(f"This is about what is published at {store.where}.")
     release = withdraw(
-        repository_of(arguments),
+        repository,
         edition_of(arguments),
         arguments.version,
         arguments.to,
         now=now,
         report=say,
+        store=store,
     )
     answer(arguments, published_tree([release]), [f"{release.edition} {release.version}"])
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from repo_tools.commandline import Commands, dry_run_flag, release_flags, version
 from repo_tools.console import edition_of, insist, repository_of, result, say
+from repo_tools.publishing.command import place_flags, store_of
 from repo_tools.simulation.flags import fleet_flags
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from repo_tools.repository import Repository
     from repo_tools.rollout.change import Change, Which
     from repo_tools.rollout.preview import Pair
+    from repo_tools.stores.store import Store
     from updog.manifest import Manifest
 
 
@@ -53,6 +55,7 @@ def _action(
         action="store_true",
         help="change what is published, at once, and leave the rest of the draft where it is",
     )
+    place_flags(command)
     command.add_argument("-y", "--yes", action="store_true", help="do not ask")
     command.add_argument("-j", "--json", action="store_true", help="JSON on stdout")
     command.set_defaults(run=run)
@@ -106,36 +109,48 @@ def _by(arguments: argparse.Namespace, now: datetime) -> Fraction | datetime | N
 
 def _carry_out(arguments: argparse.Namespace, now: datetime, edit: Callable[..., Change]) -> None:
     """Show a change, ask, and make it if what is changed is still as it was shown."""
+    _check_place(arguments)
     repository = repository_of(arguments)
     draft = repository.draft(edition_of(arguments))
-    change = edit(_before(arguments, repository, draft, now))
+    store = store_of(arguments, repository) if arguments.published else None
+    change = edit(_before(repository, draft, now, store))
     _show(arguments, change)
     if arguments.dry_run:
         say("Nothing was changed: this was a rehearsal.")
     elif not (arguments.yes or _confirmed()):
         say("Nothing was changed.")
-    elif arguments.published:
-        _publish(repository, change)
+    elif store is not None:
+        _publish(repository, change, store)
     else:
         _save(repository, draft, change)
         say(f"Changed in the draft. Devices see it after: updog-repo publish {arguments.dir}")
 
 
-def _before(
-    arguments: argparse.Namespace, repository: Repository, draft: Draft, now: datetime
-) -> Manifest:
+def _check_place(arguments: argparse.Namespace) -> None:
+    """A place that is named and not changed would be a bad surprise in an incident."""
+    from updog.errors import UsageError
+
+    if (arguments.place or arguments.endpoint) and not arguments.published:
+        raise UsageError(
+            "--to and --endpoint say where it is published, but only the draft would be changed.",
+            hint="Add --published, or leave them out.",
+        )
+
+
+def _before(repository: Repository, draft: Draft, now: datetime, store: Store | None) -> Manifest:
     from repo_tools.publishing.inplace import published_manifest
 
-    if arguments.published:
-        return published_manifest(repository, edition_of(arguments), now)
-    return draft.manifest()
+    if store is None:
+        return draft.manifest()
+    say(f"This is about what is published at {store.where}.")
+    return published_manifest(repository, draft.edition, now, store)
 
 
-def _publish(repository: Repository, change: Change) -> None:
+def _publish(repository: Repository, change: Change, store: Store) -> None:
     from repo_tools.publishing.inplace import put_in_place
 
     release = put_in_place(
-        repository, change.old, change.new, change.after, now=change.now, report=say
+        repository, change.old, change.new, change.after, now=change.now, report=say, store=store
     )
     say(f"Published as {release.edition} {release.version}, and changed in the draft.")
 
