@@ -2,6 +2,9 @@
 
 The killed thing is a process of its own; the readers are the client's own session over HTTP. What
 they see must be one of two repositories, whole and verified to the last byte: the old or the new.
+
+Of fifty runs some are done before their signal: the moment is drawn from the time that a run took
+when nobody disturbed it. So more than half of them must have been killed, not all fifty.
 """
 
 from __future__ import annotations
