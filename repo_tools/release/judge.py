@@ -25,6 +25,8 @@ _BELONGS = {
 }
 _READABLE = {Kind.EXT4, Kind.VFAT}
 """Kinds whose files stand in the image as they are, so that a text in one can be found."""
+_PACKED = {Kind.EROFS, Kind.SQUASHFS}
+"""Kinds that compress, as a rule, so that a text which is not seen may be there."""
 _SECTOR = 512
 
 
@@ -169,6 +171,11 @@ def _no_root_hash(at: Check, boot: Sight, wanted: str) -> Finding:
 def _identity(case: Case) -> Iterator[Finding]:
     root, expected = case.sights.get(Part.ROOT), case.expected
     wanted = Identity(expected.variant, expected.version)
+    if root is not None and not root.identities and root.kind in _PACKED:
+        yield case.at(Part.ROOT, "os-release").note(
+            f"its os-release was not looked at: {root.kind} may pack it so that it cannot be seen"
+            f" from outside. Make sure that it says {wanted}"
+        )
     if root is None or not root.identities or wanted in root.identities:
         return
     said = ", ".join(sorted(map(str, root.identities)))

@@ -82,6 +82,22 @@ def test_boot_and_root_in_each_others_place_are_found(release: Release) -> None:
     assert "boot and root were given in each other's place" in errors(swapped)
 
 
+@pytest.mark.parametrize(
+    ("magic", "at", "kind"), [(b"hsqs", 0, "squashfs"), (b"\xe2\xe1\xf5\xe0", 1024, "erofs")]
+)
+def test_an_os_release_that_a_packed_root_hides_is_said_not_to_be_looked_at(
+    release: Release, magic: bytes, at: int, kind: str
+) -> None:
+    release.root.write_bytes(bytes(at) + magic + bytes(8192))
+    notes = [found for found in look(_new(release)).findings if found.level is Level.NOTE]
+    assert [note.check for note in notes] == ["os-release"]
+    assert f"its os-release was not looked at: {kind} " in notes[0].what
+
+
+def test_an_os_release_that_is_seen_needs_no_note(release: Release) -> None:
+    assert all(found.level is not Level.NOTE for found in look(_new(release)).findings)
+
+
 def test_the_tree_in_the_place_of_the_root_is_found(release: Release) -> None:
     swapped = replace(release, hash=release.root, root=release.hash)
     assert "this is a dm-verity tree, not a root image" in errors(swapped)
