@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import PurePosixPath
 from shlex import split
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -187,7 +188,7 @@ def rules(environment: Environment) -> Rules:
             monitor=read.span("MONITOR_LIMIT_IN_SEC", 900.0),
         ),
         drain=read.value("DRAIN_POLICY", DrainPolicy.ABORT.value, _drain_policy),
-        exclusion=read.span("EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC", 0.0),
+        exclusion=_exclusion(read),
         settle=read.span("HEALTH_SETTLE_IN_SEC", 0.0),
     )
 
@@ -227,6 +228,11 @@ def _windows(read: Reader) -> Windows:
         )
     if explicit or blackouts:
         return Windows(calendar=Calendar(zone=zone, windows=explicit, blackouts=blackouts))
+    if zone.key != "UTC" and (limited or hours is not None):
+        raise ConfigError(
+            "UPDATE_WINDOW_TIME_ZONE is set, and what says when nodes may be taken goes by UTC.",
+            hint="Say it with UPDATE_WINDOWS, or in UTC and without the time zone.",
+        )
     # As upstream: the expression wins over the two older variables.
     if hours is not None and not limited:
         return Windows(calendar=Calendar(windows=(window(hours),)))
@@ -243,6 +249,17 @@ def _legacy(read: Reader) -> str | None:
         )
     # Two equal times, such as the 0:0:0 that charts write by default, name no window.
     return f"daily {start}-{stop}" if start != stop else None
+
+
+def _exclusion(read: Reader) -> timedelta:
+    """The wait for load balancers; it is part of the drain, and must leave it some time."""
+    wait = read.span("EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC", 0.0)
+    if wait and wait >= read.span("DRAIN_LIMIT_IN_SEC", 1800.0):
+        raise ConfigError(
+            "EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC is not shorter than DRAIN_LIMIT_IN_SEC.",
+            hint="The wait is part of the drain: raise the limit, or every drain fails.",
+        )
+    return wait
 
 
 def _brakes(read: Reader) -> Brakes:

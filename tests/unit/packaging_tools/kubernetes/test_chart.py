@@ -186,6 +186,17 @@ def test_defect_of_the_chart_pull_secrets_stand_where_pods_look_for_them() -> No
         assert spec["imagePullSecrets"] == [{"name": "pull"}]
 
 
+@pytest.mark.parametrize("values", [{}, EVERYTHING, LEAST], ids=["plain", "everything", "least"])
+def test_defect_of_the_chart_agents_are_not_spread_but_everywhere(values: Tree) -> None:
+    """Where replicas are kept apart is a matter of the controller; one agent is on each node."""
+    trees = render(values)
+    agent = named("DaemonSet", "updog-fleet-agent", trees)["spec"]["template"]["spec"]
+    assert "topologySpreadConstraints" not in agent
+    assert "affinity" not in agent
+    controller = named("Deployment", "updog-fleet-controller", trees)["spec"]["template"]["spec"]
+    assert controller["affinity"]
+
+
 def test_defect_486_the_definition_needs_no_certificate() -> None:
     spec = named("CustomResourceDefinition", f"{names.PLURAL}.{names.GROUP}")["spec"]
     assert "conversion" not in spec

@@ -73,6 +73,26 @@ def test_windows_in_two_ways_are_refused() -> None:
         settings.rules(both)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"SCHEDULER_CRON_EXPRESSION": "* * 5 * * *"},
+        {"UPDATE_WINDOW_START": "2:0:0", "UPDATE_WINDOW_STOP": "3:0:0"},
+    ],
+)
+def test_a_zone_that_nothing_would_go_by_is_refused(more: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="UPDATE_WINDOW_TIME_ZONE"):
+        settings.rules({"UPDATE_WINDOW_TIME_ZONE": "Europe/Berlin", **more})
+    settings.rules({"UPDATE_WINDOW_TIME_ZONE": "UTC", **more})
+
+
+def test_a_wait_for_load_balancers_that_fails_every_drain_is_refused() -> None:
+    said = {"EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC": "60", "DRAIN_LIMIT_IN_SEC": "60"}
+    with pytest.raises(ConfigError, match="EXCLUDE_FROM_LB"):
+        settings.rules(said)
+    assert settings.rules({**said, "DRAIN_LIMIT_IN_SEC": "61"}).exclusion.total_seconds() == 60
+
+
 def test_never_switches_a_brake_off() -> None:
     rules = settings.rules({"HALT_AFTER_FAILURES": "never", "MAX_ATTEMPTS": "unlimited"})
     assert rules.brakes.failures is None
