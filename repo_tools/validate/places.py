@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from repo_tools.stores.place import read_place
 from updog.errors import UsageError
 from updog.session import RepositoryUrls
 
@@ -50,10 +51,13 @@ def find(where: Where) -> tuple[Place, ...]:
     """The places that are meant.
 
     A URL is that of one variant and architecture, as a client is configured with it. A folder is
-    that of a publisher (`updog-repo init`), what it has published, or the metadata in there.
+    that of a publisher (`updog-repo init`), whose ``publish.toml`` says where to look, what it has
+    published, or the metadata in there.
 
     Raises:
-        UsageError: there is no repository, or nothing of that variant and architecture.
+        ConfigError: ``publish.toml`` cannot be read.
+        UsageError: there is no repository, or nothing of that variant and architecture; or the
+            repository publishes to a bucket.
     """
     if urlsplit(where.spec).scheme in {"http", "https", "file"}:
         return (_by_url(where),)
@@ -78,13 +82,26 @@ def _by_url(where: Where) -> Place:
 
 
 def _in_folder(folder: Path, where: Where) -> Iterator[Place]:
-    published, root = folder / "published", folder / "root" / "1.root.json"
-    if published.is_dir() and root.is_file():
+    root = folder / "root" / "1.root.json"
+    published = _published_to(folder) if root.is_file() else None
+    if published is not None and published.is_dir():
         yield from _published(published, where, root)
     elif (folder / TIMESTAMP).is_file():
         yield _place(folder, folder.parents[1], where, None)
     else:
         yield from _published(folder, where, None)
+
+
+def _published_to(folder: Path) -> Path:
+    """The folder that ``publish.toml`` of a repository names, or its own."""
+    told = read_place(folder).to
+    if told is not None and "://" in told:
+        raise UsageError(
+            f"{folder} publishes to {told}, which is only read as devices read it.",
+            hint="Give the metadata_base_url of devices, with --root root/1.root.json of the"
+            " repository; or the folder published/ itself, if that is meant.",
+        )
+    return folder / "published" if told is None else Path(told).resolve()
 
 
 def _published(folder: Path, where: Where, root: Path | None) -> Iterator[Place]:

@@ -24,6 +24,7 @@ from repo_tools.repository import Repository
 from repo_tools.root import renew
 from repo_tools.validate.places import Where, find
 from repo_tools.validate.run import Options, Report, validate
+from updog.errors import UsageError
 from updog.fetch import HttpFetcher
 from updog.manifest import Manifest
 
@@ -330,6 +331,24 @@ def test_the_published_folder_alone_is_enough(publisher: Publisher) -> None:
         (place,) = find(Where(str(spec)))
         found = validate(place, Options(), HttpFetcher, LATER)
         assert {finding.check for finding in found.findings} == {"client"}
+
+
+def test_the_folder_that_the_repository_publishes_to_is_looked_at(publisher: Publisher) -> None:
+    folder = publisher.repository.folder
+    shutil.copytree(publisher.published, folder.parent / "www")
+    (folder / "publish.toml").write_text('to = "../www"\n')
+    publisher.tamper("root.ext4.lz4", "1.1.0")
+    (place,) = find(Where(str(folder)))
+    assert "/www/" in place.urls.metadata
+    assert "/www/" in place.urls.targets
+    assert checks(publisher) == set()
+
+
+def test_a_repository_that_publishes_to_a_bucket_is_asked_for_its_url(publisher: Publisher) -> None:
+    folder = publisher.repository.folder
+    (folder / "publish.toml").write_text('to = "s3://bucket/site"\n')
+    with pytest.raises(UsageError, match="publishes to s3://bucket/site"):
+        find(Where(str(folder)))
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
