@@ -66,7 +66,7 @@ def test_a_refused_eviction_is_named_and_nothing_restarts(tmp_path: Path) -> Non
         stand.start_controller()
         with agents(stand):
             stand.wait(lambda: len(stand.watch.touched) == 2 and stand.quiet())
-            # What we cordoned is given back after the refusal, at the end of the step that tells it.
+            # What we cordoned is given back a moment after the refusal was told.
             stand.wait(lambda: stand.cordoned() == [])
             stand.check()
             assert stand.watch.restarted == []
