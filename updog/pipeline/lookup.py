@@ -15,8 +15,10 @@ from updog.blockmap import HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.columns import Slices, words
 from updog.pipeline.frontier import Frontier
 
-AT_ONCE = 1 << 14
-"""Blocks that are looked up together, and places that are known: this bounds the memory."""
+PLACES = 1 << 13
+"""Places of the active partition that are known at once: this bounds the memory."""
+AT_ONCE = 1 << 12
+"""Blocks that are looked up together afterwards: the same."""
 LONGEST = 256
 """Blocks of a run at the most, as many as are copied at once: 1 MiB."""
 _CLOSEST = 8
@@ -69,7 +71,7 @@ def copy_runs(blockmap: BlockMap, frontier: Frontier, active: Slices) -> Iterato
 def _stretches(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[Run]:
     known = _known_places(active)
     matcher = _Matcher(blockmap.hashes, active)
-    for first, count in missing_runs(todo.copy(), blockmap.blocks):
+    for first, count in missing_runs(todo, blockmap.blocks):
         covered = first
         while covered < first + count:
             run = _next_stretch(matcher, known, (covered, first + count))
@@ -82,7 +84,7 @@ def _stretches(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[R
 def _known_places(active: Slices) -> dict[int, int]:
     """Evenly spread blocks of the active partition, by hash."""
     total = len(active) // HASH_LENGTH
-    step = max(_CLOSEST, -(-total // AT_ONCE))
+    step = max(_CLOSEST, -(-total // PLACES))
     known: dict[int, int] = {}
     for first, portion in words(active, 0, total):
         skip = -first % step
