@@ -3,38 +3,29 @@
     python -m benchmarks.bench_fleet [--lines 10000000] [--hosts 200000] [--folder DIR]
 
 A child process runs ``updog-repo fleet`` as an operator would, start of Python and the page with
-charts included; its peak memory is what the kernel counted for it. Making the log is not counted.
+charts included; `benchmarks.peak` takes its peak memory. Making the log is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import make_access_log
+from benchmarks import make_access_log, peak
 
 MOST_SECONDS = 60.0
 MOST_MIB = 4096.0
-PROGRAM = "import sys; from repo_tools.cli import main; sys.exit(main())"
 THREADS = "2"
 
 
 def run(log: Path, manifest: Path) -> tuple[float, float]:
     """Make a report in a process of its own: seconds and MiB."""
-    command = [sys.executable, "-c", PROGRAM, "fleet", str(log), "--manifest", str(manifest)]
-    command += ["-v", make_access_log.NEW, "--threads", THREADS, "--json"]
-    command += ["--html", str(log.with_suffix(".html")), "--temp-dir", str(log.parent)]
-    begin = time.perf_counter()
-    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=silent)
-    _, status, used = os.wait4(pid, 0)
-    if status:
-        raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.perf_counter() - begin, used.ru_maxrss / 1024
+    words = ["fleet", str(log), "--manifest", str(manifest), "-v", make_access_log.NEW]
+    words += ["--threads", THREADS, "--html", str(log.with_suffix(".html"))]
+    taken = peak.run([*words, "--temp-dir", str(log.parent), "--json"])
+    return taken.seconds, taken.mib
 
 
 def measure(folder: Path, name: str, lines: int, hosts: int) -> bool:

@@ -1,50 +1,26 @@
 """Simulating ten million hosts: under 10 seconds and 1 GiB, as a whole process.
 
 A child process runs ``updog-repo waves simulate`` as an operator would, start of Python included;
-its peak memory is what the kernel counted for it. A second child simulates one thousandth of the
+`benchmarks.peak` takes its peak memory. A second child simulates one thousandth of the
 fleet, which shows what is there before the first host.
 """
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from dataclasses import dataclass
+
+from benchmarks import peak
+from benchmarks.peak import Taken
 
 MOST_SECONDS = 10.0
 MOST_MIB = 1024.0
 RUNS = 3
-PROGRAM = "import sys; from repo_tools.cli import main; sys.exit(main())"
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What one run took.
-
-    Attributes:
-        seconds: wall time.
-        mib: peak resident memory.
-        busy: seconds of processor time, which nobody else's work makes longer.
-    """
-
-    seconds: float
-    mib: float
-    busy: float
 
 
 def run(fleet: int, rule: str, policy: str) -> Taken:
     """Simulate in a process of its own; it has to end with 0."""
-    command = [sys.executable, "-c", PROGRAM, "waves", "simulate", "--json", "--rule", rule]
-    command += ["--policy", policy, "--fleet", str(fleet), "--image-size", "600MB"]
-    begin = time.perf_counter()
-    silent = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=silent)
-    _, status, used = os.wait4(pid, 0)
-    if status:
-        raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    busy = used.ru_utime + used.ru_stime
-    return Taken(time.perf_counter() - begin, used.ru_maxrss / 1024, busy)
+    words = ["waves", "simulate", "--json", "--rule", rule, "--policy", policy]
+    return peak.run([*words, "--fleet", str(fleet), "--image-size", "600MB"])
 
 
 def measure(title: str, fleet: int, rule: str, policy: str) -> bool:
