@@ -94,6 +94,38 @@ def test_kept_hashes_that_are_wrong_cost_bytes_and_nothing_else(
     assert done.moved.copied == 0
 
 
+def test_one_block_that_changed_since_its_hash_was_kept_is_found_and_fetched(
+    tmp_path: Path, new: Published
+) -> None:
+    old = as_zstd(tmp_path, OLD)
+    disk = partition(tmp_path, b"\xee" * len(NEW))
+    active = partition(tmp_path, OLD, "active")
+    with medium(active) as base, medium(disk) as target:
+        clean = install(new.signed, new.blockmap, new.source, target, base=Base(base))
+    disk.write_bytes(b"\xee" * disk.stat().st_size)
+    place = middle_of_what_is_shared()
+    with active.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff\xfe")
+    done = put(new, disk, active=active, hashes=old.blockmap.hashes)
+    assert disk.read_bytes()[: len(NEW)] == NEW
+    assert done.read_back == hashlib.sha256(NEW).hexdigest()
+    # The block, and what is packed together with it.
+    assert done.moved.received - clean.moved.received < 2 * 32 * BLOCK
+    assert done.moved.written - clean.moved.written == BLOCK
+    assert done.moved.kept == clean.moved.kept
+
+
+def middle_of_what_is_shared() -> int:
+    """Offset in `OLD` of a block that `NEW` has at the same place, with both its neighbours."""
+    same = [
+        OLD[at : at + BLOCK] == NEW[at : at + BLOCK] != bytes(BLOCK)
+        for at in range(0, len(OLD) - BLOCK, BLOCK)
+    ]
+    place = next(at for at in range(2, len(same)) if all(same[at - 2 : at + 3]))
+    return place * BLOCK
+
+
 def test_kept_hashes_of_a_larger_partition_do_not_lead_outside(
     tmp_path: Path, new: Published
 ) -> None:
