@@ -7,9 +7,8 @@ directions. What that leaves is short pieces; they are looked up one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from updog.blockmap import HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.columns import Slices, words
@@ -22,6 +21,7 @@ AT_ONCE = 1 << 12
 LONGEST = 256
 """Blocks of a run at the most, as many as are copied at once: 1 MiB."""
 _CLOSEST = 8
+_BITS = 8 * HASH_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,36 +123,36 @@ class _Matcher:
         most = min(most, self._places - place)
         done = 0
         while done < most:
-            here, there, left = block + done, place + done, min(LONGEST, most - done)
-            count = _longest(left, partial(self._agree, here, there))
-            done += count
-            if count < left:
+            count = min(LONGEST, most - done)
+            same = _same_from_start(*self._both(block + done, place + done, count))
+            done += same
+            if same < count:
                 break
         return done
 
     def before(self, block: int, place: int, most: int) -> int:
         """How many blocks agree right before there."""
         most = min(most, place, LONGEST)
-        return _longest(most, lambda n: self._agree(block - n, place - n, n))
+        return _same_to_end(*self._both(block - most, place - most, most))
 
-    def _agree(self, block: int, place: int, count: int) -> bool:
-        # As bytes: two views would be compared number by number.
-        return bytes(_cut(self.wanted, block, count)) == bytes(_cut(self._active, place, count))
+    def _both(self, block: int, place: int, count: int) -> tuple[memoryview, memoryview]:
+        return _cut(self.wanted, block, count), _cut(self._active, place, count)
 
 
 def _cut(column: Slices, first: int, count: int) -> memoryview:
     return column[first * HASH_LENGTH : (first + count) * HASH_LENGTH]
 
 
-def _longest(most: int, agree: Callable[[int], bool]) -> int:
-    """The largest number up to `most` for which two agree; whoever agrees for n does for less."""
-    if agree(most):
-        return most
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if agree(middle) else (low, middle)
-    return low
+def _same_from_start(one: memoryview, other: memoryview) -> int:
+    """How many hashes agree before the first that do not."""
+    unlike = int.from_bytes(one, "big") ^ int.from_bytes(other, "big")
+    return len(one) // HASH_LENGTH - -(-unlike.bit_length() // _BITS)
+
+
+def _same_to_end(one: memoryview, other: memoryview) -> int:
+    """How many hashes agree behind the last that do not."""
+    unlike = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
+    return len(one) // HASH_LENGTH - -(-unlike.bit_length() // _BITS)
 
 
 # Short pieces ------------------------------------------------------------------------------------
