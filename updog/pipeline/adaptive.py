@@ -129,8 +129,9 @@ class _Filling:
                 closing(Plan(blockmap, frontier, counters, base)) as plan,
                 Crew(frontier, cancel=counters.cancel) as local,
             ):
-                local.start(lambda: plan.carry_out(medium, frontier), "local")
+                # Before the copying, which would keep the first request from being sent.
                 network.skip_fetched(plan.expected)
+                local.start(lambda: plan.carry_out(medium, frontier), "local")
                 network.fetch_missing(plan.expected)
             # What was counted on and did not turn out to be there.
             network.fetch_missing(frontier)
