@@ -9,9 +9,10 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from updog.errors import UpdogError, UsageError
+from updog import failure
+from updog.errors import InternalError, UsageError
+from updog.parsers import Parser
 
 INTERRUPTED = 130
 NAMESPACE = "brupop-bottlerocket-aws"
@@ -30,33 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser().parse_args(argv)
         _COMMANDS[args.command](args)
         sys.stdout.flush()
-    except UpdogError as error:
-        hint = f"\nhint: {error.hint}" if error.hint else ""
-        sys.stderr.write(f"{error}{hint}\n")
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f"{error}\nhint: Install it with pip install 'updog-agent[kubernetes]'.\n")
-        return UpdogError.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         from updog.closedpipe import EX_SIGPIPE, let_go_of_stdout
 
         let_go_of_stdout()
         return EX_SIGPIPE
+    except ModuleNotFoundError as error:
+        hint = "Install it with pip install 'updog-agent[kubernetes]'."
+        return failure.told(InternalError(f"{error}.", hint=hint))
+    except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
+        return failure.told(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
-
-
-class Parser(argparse.ArgumentParser):
-    """One that says what is wrong as everything else does."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse a command line.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(f"{self.prog}: {message}.", hint=f"{self.prog} --help lists all.")
 
 
 def parser() -> Parser:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 from datetime import timedelta
-from typing import NoReturn
 
-from updog.errors import UsageError
 from updog.fleet.ecs.budget import Amount, parse_amount
 from updog.fleet.ecs.options import ONE, THREE, Documents, Limits, Options
 from updog.fleet.ecs.tasks import TaskPolicy
 from updog.logs import LEVELS
+from updog.parsers import Parser
 from waves.duration import parse_offset
 from waves.errors import WaveError
 
@@ -35,11 +34,6 @@ _LIMITS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}.", hint=f"{self.prog} --help")
-
-
 def parse(words: list[str] | None) -> argparse.Namespace:
     """Read the command line.
 
@@ -49,7 +43,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     Raises:
         UsageError: it is wrong.
     """
-    return _parser().parse_args(words)
+    return parser().parse_args(words)
 
 
 def options(args: argparse.Namespace) -> Options:
@@ -65,8 +59,9 @@ def options(args: argparse.Namespace) -> Options:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> Parser:
+    """The command line."""
+    made = Parser(
         prog="updog-ecs",
         description="Update the instances of an ECS cluster, a few at a time.",
         epilog=_EPILOG,
@@ -74,14 +69,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     # The first five are those of Bottlerocket's updater, which writes them with one dash.
-    _same(parser, "cluster", "name or ARN of the cluster")
-    _same(parser, "check-document", "SSM document that prints the status of a machine")
-    _same(parser, "apply-document", "SSM document that writes the update")
-    _same(parser, "reboot-document", "SSM document that restarts a machine")
-    parser.add_argument("--region", "-region", default="", help="default: as for any AWS program")
-    _add_rules(parser)
+    _same(made, "cluster", "name or ARN of the cluster")
+    _same(made, "check-document", "SSM document that prints the status of a machine")
+    _same(made, "apply-document", "SSM document that writes the update")
+    _same(made, "reboot-document", "SSM document that restarts a machine")
+    made.add_argument("--region", "-region", default="", help="default: as for any AWS program")
+    _add_rules(made)
     for name, text in _LIMITS.items():
-        parser.add_argument(
+        made.add_argument(
             f"--{name.replace('_', '-')}-time",
             dest=f"limit_{name}",
             type=span,
@@ -89,8 +84,8 @@ def _parser() -> argparse.ArgumentParser:
             metavar="SPAN",
             help=f"{text}; default: {getattr(Limits(), name)}",
         )
-    parser.add_argument("--log-level", choices=sorted(LEVELS), default="info")
-    return parser
+    made.add_argument("--log-level", choices=sorted(LEVELS), default="info")
+    return made
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:
