@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from packaging_tools import roff
 from packaging_tools.programs import (
     PROGRAMS,
+    Entries,
     Program,
     Word,
     flags_of,
@@ -68,22 +69,28 @@ def page(program: Program, date: str = "") -> str:
         _synopsis(program.name, parser, set(), commands=bool(program.verbs)),
         roff.section("description"),
         roff.text(parser.description or ""),
-        *_commands(program, parser),
-        roff.section("options"),
-        *_entries(parser, {"COMMAND"} if program.verbs else set()),
+        *_titled("commands", _commands(program, parser)),
+        *_titled("options", _entries(parser, {"COMMAND"} if program.verbs else set())),
         *_examples(program, parser),
         roff.section("exit status"),
         *(_exit_code(code.code, code.meaning, code.todo) for code in program.exit_codes),
-        *_named("environment", program.environment),
-        *_named("files", program.files),
+        *_titled("environment", _named(program.environment)),
+        *_titled("files", _named(program.files)),
         roff.section("see also"),
         ",\n".join(_reference(name) for name in program.see_also),
     )
     return "\n".join(part for part in parts if part) + "\n"
 
 
+def _titled(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """A section; none where nothing is in it."""
+    for number, line in enumerate(lines):
+        if not number:
+            yield roff.section(title)
+        yield line
+
+
 def _commands(program: Program, parser: argparse.ArgumentParser) -> Iterator[str]:
-    yield roff.section("commands")
     for name, summary in program.verbs:
         yield roff.entry(roff.bold(name), _sentence(summary))
     general = {option for action in flags_of(parser) for option in action.option_strings}
@@ -164,9 +171,10 @@ def _sentence(said: str) -> str:
 def _examples(program: Program, parser: argparse.ArgumentParser) -> Iterator[str]:
     """What stands below the flags in help, unless that is the list of commands again."""
     if parser.epilog and not program.verbs:
-        said = parser.epilog.replace(f" Exit codes: see {program.name}({program.section}).", "")
-        yield roff.section("notes")
-        yield roff.literal(said.strip())
+        pointer = f"Exit codes: see {program.name}({program.section})."
+        if said := parser.epilog.replace(pointer, "").strip():
+            yield roff.section("notes")
+            yield roff.literal(said)
 
 
 def _exit_code(code: int, meaning: str, todo: str) -> str:
@@ -174,11 +182,8 @@ def _exit_code(code: int, meaning: str, todo: str) -> str:
     return roff.entry(roff.bold(str(code)), said)
 
 
-def _named(title: str, entries: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    if entries:
-        yield roff.section(title)
-        for name, said in entries:
-            yield roff.entry(roff.italic(name), said)
+def _named(entries: Entries) -> Iterator[str]:
+    return (roff.entry(roff.italic(name), said) for name, said in entries)
 
 
 def _reference(name: str) -> str:

@@ -12,6 +12,8 @@ from updog import arguments as updog_arguments
 from updog import exitcodes
 from updog.apiclient import cli as apiclient
 from updog.exitcodes import ExitCode
+from updog.fleet import cli as fleet
+from updog.fleet.ecs import flags as ecs
 
 Entries = tuple[tuple[str, str], ...]
 
@@ -162,5 +164,42 @@ PROGRAMS = (
         (_NO_COLOR,),
         (("/run/api.sock", "The service's socket."),),
         ("updog(8)",),
+    ),
+    Program(
+        "updog-fleet",
+        1,
+        "look after updates of the nodes of a Kubernetes cluster",
+        fleet.parser,
+        exitcodes.FLEET,
+        (
+            ("KUBECONFIG", "Which cluster, unless --kubeconfig names a file."),
+            (
+                "MAX_CONCURRENT_UPDATE, DRAIN_POLICY, MY_NODE_NAME and more",
+                "Settings of controller and agent; docs/kubernetes.md has them all.",
+            ),
+            _NO_COLOR,
+        ),
+        (
+            ("~/.kube/config", "Which cluster, where nothing else says it."),
+            ("/run/api.sock", "Where the agent of a node speaks to its machine."),
+        ),
+        ("updog(8)", "apiclient(1)", "updog-ecs(1)"),
+    ),
+    Program(
+        "updog-ecs",
+        1,
+        "update the instances of an ECS cluster, a few at a time",
+        ecs.parser,
+        exitcodes.ECS,
+        (
+            ("AWS_PROFILE, AWS_REGION and more", "Credentials and region, as for any AWS program."),
+            (
+                "TASK_DEFINITION_ARN",
+                "Whose tasks yield to each other; ECS's metadata says so, too.",
+            ),
+            _NO_COLOR,
+        ),
+        (),
+        ("updog(8)", "apiclient(1)", "updog-fleet(1)"),
     ),
 )

@@ -1,4 +1,4 @@
-"""What the exit codes of each command mean (formats 5.3, D12): for man pages and docs/cli.md. PURE.
+"""What the exit codes of each command mean (formats 5.3, D12): for man pages and the docs. PURE.
 
 The errors bring the numbers themselves (`updog.errors`, `partitions.errors`); a test holds this
 list against them.
@@ -90,4 +90,25 @@ APICLIENT = (
     ExitCode(1, "nobody answers, the service refused, or the command failed"),
     ExitCode(2, "usage", "correct the command line"),
     INTERRUPTED,
+)
+FLEET = (
+    ExitCode(0, "done"),
+    ExitCode(64, "the command line is wrong, or there is no such node or fleet"),
+    ExitCode(69, "the API server does not answer, or refuses"),
+    ExitCode(70, "internal error, or the extra `kubernetes` is not installed"),
+    ExitCode(78, "a kubeconfig or a setting is unusable"),
+    INTERRUPTED,
+    ExitCode(141, "nobody reads the output any more"),
+)
+ECS = (
+    ExitCode(0, "nothing failed; also: nothing to do, or another updater is at work"),
+    ExitCode(1, "an update failed, or AWS refused a request for a reason not listed here"),
+    ExitCode(3, "an instance could not be given back; nothing more was begun"),
+    ExitCode(64, "the command line is wrong"),
+    ExitCode(69, "AWS does not answer, or throttles for longer than we try"),
+    ExitCode(70, "internal error, or the extra `ecs` is not installed"),
+    ExitCode(75, "a version failed on too many instances: halted"),
+    ExitCode(77, "a permission is missing"),
+    ExitCode(78, "the cluster, documents, region or credentials are wrong"),
+    ExitCode(143, "told to stop; everything was given back"),
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from updog import failure
 from updog.errors import InternalError, UsageError
+from updog.logs import LEVELS
 from updog.parsers import Parser
 
 INTERRUPTED = 130
@@ -51,7 +52,7 @@ def parser() -> Parser:
     made = Parser(
         prog="updog-fleet",
         description="Look after updates of the nodes of a Kubernetes cluster.",
-        epilog="Exit codes: docs/kubernetes.md.",
+        epilog="Exit codes: see updog-fleet(1).",
         allow_abbrev=False,
     )
     commands = made.add_subparsers(metavar="COMMAND", dest="command", required=True)
@@ -64,13 +65,13 @@ def parser() -> Parser:
         if name != "halt":
             one.add_argument("node", metavar="NODE", nargs="?", help="only this node")
         if name != "resume":
-            one.add_argument("--reason", default="", help="why, for those who wonder later")
+            one.add_argument("--reason", default="", help="for those who wonder later")
         _connecting(one)
     for name, what in _PROGRAMS.items():
         one = commands.add_parser(name, help=what)
         one.add_argument(
             "--log-level",
-            choices=("trace", "debug", "info", "warn", "error"),
+            choices=LEVELS,
             default="info",
             help="how much is told on stderr",
         )

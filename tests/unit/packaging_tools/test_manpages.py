@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from packaging_tools import manpages
 from packaging_tools.programs import PROGRAMS, Program, flags_of, words
 
+PYPROJECT = Path(__file__).resolve().parents[3] / "pyproject.toml"
 each_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
 
@@ -35,7 +37,14 @@ def test_pages_lie_in_the_folders_of_their_sections(tmp_path: Path) -> None:
         "man8/signpost.8",
         "man1/updog-repo.1",
         "man1/apiclient.1",
+        "man1/updog-fleet.1",
+        "man1/updog-ecs.1",
     }
+
+
+def test_no_command_is_without_a_page() -> None:
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    assert set(project["scripts"]) == {program.name for program in PROGRAMS}
 
 
 def test_the_command_writes_them_and_tells_which(

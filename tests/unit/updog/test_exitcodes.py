@@ -77,6 +77,13 @@ def in_docs(name: str) -> tuple[ExitCode, ...]:
     return tuple(ExitCode(int(code), meaning, todo) for code, meaning, todo in rows)
 
 
+def in_page(page: str) -> tuple[ExitCode, ...]:
+    """The table of a program that has a page of its own."""
+    table = re.split(r"\n#", (DOCS / page).read_text().partition("# Exit codes\n")[2])[0]
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|$", table, re.MULTILINE)
+    return tuple(ExitCode(int(code), meaning) for code, meaning in rows)
+
+
 def test_those_of_updog() -> None:
     raised = raised_in("updog", "partitions", "waves")
     assert numbers(exitcodes.UPDOG) == raised | {0, NOTHING_AVAILABLE, INTERRUPTED}
@@ -106,6 +113,13 @@ def test_those_of_signpost(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_page_of_the_commands_says_the_same(name: str) -> None:
     assert in_docs(name) == PROGRAMS[name]
+
+
+@pytest.mark.parametrize(
+    ("page", "codes"), [("kubernetes.md", exitcodes.FLEET), ("ecs.md", exitcodes.ECS)]
+)
+def test_pages_of_fleets_say_the_same(page: str, codes: tuple[ExitCode, ...]) -> None:
+    assert in_page(page) == codes
 
 
 def test_the_formats_list_the_same_codes() -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from updog import failure, logs
-from updog.errors import UpdogError
+from updog.errors import InternalError, UpdogError
 from updog.fleet.ecs import flags
 from updog.fleet.ecs.crew import Stopped, Wait
 
@@ -38,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         args = flags.parse(argv)
         logs.set_up(args.log_level)
         return _work(args, _stoppable())
+    except ModuleNotFoundError as error:
+        hint = "Install it with pip install 'updog-agent[ecs]'."
+        return failure.told(InternalError(f"{error}.", hint=hint))
     except Exception as error:  # noqa: BLE001 - the end of the program says what went wrong
         return failure.told(error)
 

@@ -15,22 +15,20 @@ from waves.duration import parse_offset
 from waves.errors import WaveError
 
 _EPILOG = """\
-exit codes: 0 nothing failed; 1 an update failed, or AWS refused; 3 an instance could not be given
-back; 64 the command line is wrong; 69 AWS does not answer; 75 halted: a version failed on too many
-instances; 77 a permission is missing; 78 cluster, documents or credentials are wrong; 143 told to
-stop. The summary goes to stdout, one line of JSON a run; the log goes to stderr.
+The summary goes to stdout, one line of JSON a run; the log goes to stderr.
+Exit codes: see updog-ecs(1).
 """
 
 # Which fields of `Limits` can be set, and what they mean.
 _LIMITS = {
-    "poll": "between two looks at something that is awaited",
-    "settle": "between claiming an instance and looking whether the claim stands",
-    "check": "for a machine to print its status",
-    "apply": "for a machine to write the update",
-    "drain": "for tasks of services to go elsewhere",
-    "tasks": "for other tasks to end; see --tasks",
-    "boot": "for a machine to come back",
-    "stale_after": "until a claim that nobody renews counts as abandoned",
+    "poll": "time between two looks at something that is awaited",
+    "settle": "time between claiming an instance and looking whether the claim stands",
+    "check": "time for a machine to print its status",
+    "apply": "time for a machine to write the update",
+    "drain": "time for tasks of services to go elsewhere",
+    "tasks": "time for other tasks to end; see --tasks",
+    "boot": "time for a machine to come back",
+    "stale_after": "time until a claim that nobody renews counts as abandoned",
 }
 
 
@@ -84,7 +82,7 @@ def parser() -> Parser:
             metavar="SPAN",
             help=f"{text}; default: {getattr(Limits(), name)}",
         )
-    made.add_argument("--log-level", choices=sorted(LEVELS), default="info")
+    made.add_argument("--log-level", choices=LEVELS, default="info")
     return made
 
 
@@ -125,7 +123,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
         "--every",
         type=span,
         metavar="SPAN",
-        help="stay, and do this again and again with so much time between; such as '30 minutes'",
+        help="do this again and again with so much time between, such as '30 minutes'",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +79,20 @@ def test_a_wrong_command_line_is_told_in_one_line(
         flags.parse(words)
     assert main(words) == UsageError.exit_code
     assert capsys.readouterr().err.startswith("updog: ")
+
+
+def test_a_missing_extra_is_named() -> None:
+    probe = (
+        "import sys\n"
+        "sys.modules['boto3'] = None\n"
+        "from updog.fleet.ecs.command import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", probe, *REQUIRED], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 70
+    assert run.stderr.splitlines()[-1] == "hint: Install it with pip install 'updog-agent[ecs]'."
 
 
 def test_every_flag_and_exit_code_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
