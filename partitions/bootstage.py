@@ -10,15 +10,16 @@ Any firmware or bootloader that can start one Linux kernel gets partition sets f
                     open the root by dm-verity, switch to it, run its init
 
 Whatever fails, the machine never stands still and never spins: a failed set is passed over, pauses
-grow, and after the last one the machine is reset (`partitions.stage.choosing`). A system whose
-root cannot be opened is reset after a moment; its try is spent, so that leads to the other set.
+grow, and after the last one the machine is reset (`partitions.stage.choosing`). If the root of a
+set on trial cannot be opened, the machine is reset after a moment; its try is spent, so that leads
+to the other set. A proven set spends none: the other one is started from there, and if that cannot
+be, the reset comes after a long pause.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import NoReturn
@@ -29,16 +30,25 @@ from partitions.device import open_device
 from partitions.disk import read_table, repair, write_table
 from partitions.errors import PartitionError
 from partitions.layout import with_active
+from partitions.slot import Slot
 from partitions.stage import syscalls
-from partitions.stage.choosing import LAST_PAUSE, PAUSES, choose
+from partitions.stage.choosing import (
+    LAST_PAUSE,
+    PAUSES,
+    SHORT_PAUSE,
+    Way,
+    after_failed_hand_over,
+    choose,
+)
 from partitions.stage.disks import Found, find_disk, set_nodes
 from partitions.stage.errors import StageError
+from partitions.stage.machine import Machine
 from partitions.stage.modules import load_modules
-from partitions.stage.starting import Start, start
-from partitions.stage.system import hand_over, start_watchdog
+from partitions.stage.starting import Start
+from partitions.stage.system import hand_over
+from partitions.stage.thismachine import ThisMachine
 from partitions.stage.words import Words, parse
 
-_AFTER_FAILED_HAND_OVER = 5
 _QUIET = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
 
 
@@ -50,18 +60,15 @@ def main() -> NoReturn:
     """
     if os.getpid() != 1:
         sys.exit("bootstage: this is the first program of an initramfs; see docs/boot-stage.md")
-    pause = LAST_PAUSE
+    machine = ThisMachine()
     try:
         words = prepare()
-        if words.slot is None:
-            _choose_and_start(words)
-        # Its try is spent, and the other set can do no better by waiting.
-        pause = _AFTER_FAILED_HAND_OVER
-        hand_over(words)
     except Exception as error:  # noqa: BLE001 - a first process that ends stops the kernel
         say(f"failed: {error}")
-        time.sleep(pause)
-    syscalls.reset()
+        give_up(machine, LAST_PAUSE)
+    if words.slot is None:
+        choose_and_start(words, machine)
+    run_set(words.slot, words, machine)
 
 
 def prepare() -> Words:
@@ -84,40 +91,72 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
-def _choose_and_start(words: Words) -> NoReturn:
+def choose_and_start(words: Words, machine: Machine) -> NoReturn:
     """Try sets until one starts; in the end the machine is reset."""
     passed_over: set[int] = set()
-    _guard(words)
+    _guard(words, machine)
     for pause in PAUSES:
-        time.sleep(pause)
+        machine.pause(pause)
         try:
-            _attempt(words, passed_over)
+            _attempt(words, passed_over, machine)
         except Exception as error:  # noqa: BLE001 - whatever a set is made of, the other one is tried
             say(f"failed: {error}")
-    say(f"nothing could be started; the machine is reset in {LAST_PAUSE} seconds")
-    time.sleep(LAST_PAUSE)
-    syscalls.reset()
+    say("nothing could be started")
+    give_up(machine, LAST_PAUSE)
 
 
-def _guard(words: Words) -> None:
+def run_set(slot: Slot, words: Words, machine: Machine) -> NoReturn:
+    """Hand over to the set that this kernel was started for; if that fails, find another way up."""
+    pause = LAST_PAUSE
+    try:
+        hand_over(words, machine)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the machine has to come up
+        say(f"failed: {error}")
+    try:
+        pause = _find_another_way(slot, words, machine)
+    except Exception as error:  # noqa: BLE001 - the same
+        say(f"failed: {error}")
+    give_up(machine, pause)
+
+
+def give_up(machine: Machine, pause: int) -> NoReturn:
+    """Reset the machine after so many seconds."""
+    say(f"the machine is reset in {pause} seconds")
+    machine.pause(pause)
+    machine.reset()
+
+
+def _find_another_way(slot: Slot, words: Words, machine: Machine) -> int:
+    """Start the other set if a reset would only lead here again; else return seconds until it."""
+    found = find_disk(words.disk, machine.root)
+    way = after_failed_hand_over(found.result.table, slot)
+    if way is Way.OTHER_SET:
+        say(f"set {slot} has proven to boot before, so the other set is started in its place")
+        machine.pause(SHORT_PAUSE)
+        failed = with_active(found.result.table, slot).active_set
+        _attempt(words, {failed.boot}, machine)
+    return SHORT_PAUSE if way is Way.RESET else LAST_PAUSE
+
+
+def _guard(words: Words, machine: Machine) -> None:
     """Have the machine reset if a disk or driver does not answer; a boot goes on without."""
     if words.watchdog:
         try:
-            start_watchdog(words.watchdog)
+            machine.start_watchdog(words.watchdog)
         except (PartitionError, OSError) as error:
             say(f"no watchdog: {error}")
 
 
-def _attempt(words: Words, passed_over: set[int]) -> NoReturn:
-    found = find_disk(words.disk)
+def _attempt(words: Words, passed_over: set[int], machine: Machine) -> NoReturn:
+    found = find_disk(words.disk, machine.root)
     if not found.result.healthy:
         put_right(found)
     choice = spend(found.path, passed_over)
     say(choice.why)
     passed_over.add(choice.number)
     layout = with_active(choice.table, choice.slot)
-    nodes = set_nodes(found.path, layout.active_set)
-    start(Start(choice.table.header.disk_guid, choice.slot, nodes))
+    nodes = set_nodes(found.path, layout.active_set, machine.root)
+    machine.start(Start(choice.table.header.disk_guid, choice.slot, nodes))
 
 
 def put_right(found: Found) -> None:

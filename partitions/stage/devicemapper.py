@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from partitions.stage.errors import StageError
+from partitions.stage.opening import opened
 from partitions.stage.words import OnCorruption
 from partitions.superblock import BLOCK, Superblock
 
@@ -113,18 +113,10 @@ def _fill(descriptor: int, name: str, table: bytes) -> None:
         raise
 
 
-@contextlib.contextmanager
-def _control() -> Iterator[int]:
-    try:
-        descriptor = os.open(CONTROL, os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        raise StageError(
-            f"{CONTROL} cannot be opened ({error.strerror}); is the module dm-mod in the initramfs?"
-        ) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _control() -> AbstractContextManager[int]:
+    return opened(
+        CONTROL, f"{CONTROL} cannot be opened; is the module dm-mod in the initramfs?", os.O_RDWR
+    )
 
 
 def _ask(

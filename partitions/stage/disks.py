@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from partitions.findings import ReadResult
 from partitions.guid import Guid
 from partitions.layout import PartitionSet, Slot, with_active
 from partitions.stage.errors import StageError
+from partitions.stage.opening import opened
 from partitions.sysfs import from_disk
 
 _BLKRRPART = 0x125F
@@ -108,13 +108,11 @@ def _look(node: Path, guid: Guid | None) -> Found:
 
 def _read_again(disk: Path) -> None:
     """Let the kernel read the table again: it does not look at a backup copy by itself."""
-    descriptor = os.open(disk, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(descriptor, _BLKRRPART)
-    except OSError as error:
-        raise StageError(f"the kernel does not read the table of {disk}: {error}") from error
-    finally:
-        os.close(descriptor)
+    with opened(disk, f"{disk} cannot be opened") as descriptor:
+        try:
+            fcntl.ioctl(descriptor, _BLKRRPART)
+        except OSError as error:
+            raise StageError(f"the kernel does not read the table of {disk}: {error}") from error
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from partitions.stage import syscalls
 from partitions.stage.errors import StageError
+from partitions.stage.opening import opened
 
 FOLDER = Path("/modules")
 """Where the builder puts the modules, and for each list a text file ``NAME.list``."""
@@ -15,17 +15,24 @@ FOLDER = Path("/modules")
 def load_modules(name: str, parameters: str = "", folder: Path = FOLDER) -> None:
     """Load the modules of a list; one that is loaded already is passed over.
 
+    A line that begins with a dash is a module that the others can do without: it may be for
+    hardware that this machine does not have, and the kernel then refuses it.
+
     Args:
         name: of the list.
         parameters: for its last module; the others are what that one needs.
         folder: where modules and lists are.
 
     Raises:
-        StageError: the list or a module is missing, or the kernel refused one.
+        StageError: the list or a module is missing, or the kernel refused one that is needed.
     """
     names = _listed(folder / f"{name}.list")
     for module in names:
-        _load(folder / module, parameters if module == names[-1] else "")
+        try:
+            _load(folder / module.removeprefix("-"), parameters if module == names[-1] else "")
+        except StageError:
+            if not module.startswith("-"):
+                raise
 
 
 def _listed(path: Path) -> list[str]:
@@ -36,15 +43,10 @@ def _listed(path: Path) -> list[str]:
 
 
 def _load(path: Path, parameters: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StageError(f"module {path.name} is not in the initramfs") from error
-    try:
-        syscalls.load_module(descriptor, parameters)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise StageError(f"the kernel refuses module {path.name}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+    with opened(path, f"module {path.name} is not in the initramfs") as descriptor:
+        try:
+            syscalls.load_module(descriptor, parameters)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise StageError(f"the kernel refuses module {path.name}: {error.strerror}") from error

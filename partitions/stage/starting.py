@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
@@ -15,6 +16,7 @@ from partitions.slot import Slot
 from partitions.stage import devicemapper, syscalls
 from partitions.stage.disks import SetNodes
 from partitions.stage.errors import StageError
+from partitions.stage.opening import opened
 from partitions.stage.words import OnCorruption, Words, image_command_line, next_command_line, parse
 from partitions.superblock import BLOCK, Superblock
 
@@ -45,6 +47,16 @@ class Start(NamedTuple):
     nodes: SetNodes
 
 
+class Mapper(Protocol):
+    """Makes dm-verity devices, as `partitions.stage.devicemapper` does."""
+
+    def create(self, name: str, target: devicemapper.Target, on_corruption: OnCorruption) -> Path:
+        """Make one and return its node."""
+
+    def remove(self, name: str) -> None:
+        """Remove it."""
+
+
 def start(wanted: Start) -> NoReturn:
     """Load the kernel of a set, see that dm-verity takes its root, and start the kernel.
 
@@ -68,7 +80,7 @@ def load(wanted: Start) -> str:
     with mounted(wanted.nodes.boot, _MOUNT_POINT) as folder:
         image_line = image_command_line(_command_line(folder / "cmdline"))
         line = next_command_line(image_line, wanted.disk, wanted.slot)
-        with _opened(folder / "linux") as kernel, _opened(folder / "initrd") as initramfs:
+        with _part(folder / "linux") as kernel, _part(folder / "initrd") as initramfs:
             try:
                 syscalls.load_kernel(kernel, initramfs, line)
             except OSError as error:
@@ -78,52 +90,79 @@ def load(wanted: Start) -> str:
     return line
 
 
-def check_root(nodes: SetNodes, words: Words) -> None:
+def check_root(nodes: SetNodes, words: Words, mapper: Mapper = devicemapper) -> None:
     """Read the beginning of the root through dm-verity.
 
     Raises:
         StageError: the command line has no root hash, or root, hash tree and root hash do not
             belong together.
     """
-    name = "check"
-    node = open_root(name, nodes, words, OnCorruption.EIO)
-    try:
-        with node.open("rb", buffering=0) as device:
-            if not device.read(_PROBE):
-                raise StageError(f"{nodes.root} is empty")
-    except OSError as error:
-        raise StageError(
-            f"{nodes.root} is not what the root hash says: {error.strerror}"
-        ) from error
-    finally:
-        devicemapper.remove(name)
+    with _looked_at(nodes, words, mapper) as node:
+        try:
+            with node.open("rb", buffering=0) as device:
+                content = device.read(_PROBE)
+        except OSError as error:
+            raise StageError(
+                f"{nodes.root} is not what the root hash says: {error.strerror}"
+            ) from error
+    if not content:
+        raise StageError(f"{nodes.root} is empty")
 
 
-def open_root(name: str, nodes: SetNodes, words: Words, on_corruption: OnCorruption) -> Path:
-    """Make the dm-verity device of a set's root, and return its node.
+def check_mount(nodes: SetNodes, words: Words, folder: Path, mapper: Mapper = devicemapper) -> None:
+    """Mount the root through dm-verity, and let go of it.
+
+    Raises:
+        StageError: as in `check_root`, or its file system cannot be mounted.
+    """
+    with _looked_at(nodes, words, mapper) as node, mounted(node, folder):
+        pass
+
+
+def open_root(nodes: SetNodes, words: Words, mapper: Mapper = devicemapper) -> Path:
+    """Make the dm-verity device of a set's root for the system, and return its node.
+
+    What happens on corruption from now on is what the command line says.
 
     Raises:
         StageError: no root hash, no hash tree, or the kernel refused.
     """
+    return mapper.create("root", _target(nodes, words), words.on_corruption)
+
+
+@contextlib.contextmanager
+def _looked_at(nodes: SetNodes, words: Words, mapper: Mapper) -> Iterator[Path]:
+    """Have the root for a look: whatever is wrong with it is an error to who reads it."""
+    name = "check"
+    node = mapper.create(name, _target(nodes, words), OnCorruption.EIO)
+    try:
+        yield node
+    finally:
+        mapper.remove(name)
+
+
+def _target(nodes: SetNodes, words: Words) -> devicemapper.Target:
     if words.root_hash is None:
         raise StageError("the command line of the set has no updog.root_hash=")
     with open_device(Extent(nodes.hash), Access.READ) as hashes:
         superblock = Superblock.from_block(hashes.pread(0, BLOCK))
-    target = devicemapper.Target(nodes.root, nodes.hash, words.root_hash, superblock)
-    return devicemapper.create(name, target, on_corruption)
+    return devicemapper.Target(nodes.root, nodes.hash, words.root_hash, superblock)
 
 
 def mount_any(node: Path, folder: Path) -> None:
     """Mount what is on a device, read-only, whichever of `FILE_SYSTEMS` it is.
 
     Raises:
-        StageError: none of them, or the kernel refuses it.
+        StageError: none of them, the kernel refuses it, or the device cannot be read.
     """
-    folder.mkdir(exist_ok=True)
-    with node.open("rb") as device:
-        kind = file_system(device.read(BLOCK))
+    try:
+        with node.open("rb") as device:
+            kind = file_system(device.read(BLOCK))
+    except OSError as error:
+        raise StageError(f"{node} cannot be read: {error.strerror}") from error
     if kind is None:
         raise StageError(f"{node} holds none of {', '.join(FILE_SYSTEMS)}")
+    folder.mkdir(exist_ok=True)
     try:
         syscalls.mount(str(node), str(folder), kind, syscalls.MS_RDONLY)
     except OSError as error:
@@ -149,19 +188,9 @@ def mounted(node: Path, folder: Path) -> Iterator[Path]:
 
 
 def _command_line(path: Path) -> bytes:
-    with _opened(path) as descriptor:
+    with _part(path) as descriptor:
         return os.read(descriptor, _LONGEST_COMMAND_LINE)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StageError(
-            f"the boot image has no file {path.name!r} that can be read: {error.strerror}"
-        ) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _part(path: Path) -> AbstractContextManager[int]:
+    return opened(path, f"the boot image has no file {path.name!r} that can be read")

@@ -10,7 +10,7 @@ from partitions.boot import choose_next
 from partitions.bootflags import BootFlags
 from partitions.gpt import Table
 from partitions.layout import Slot
-from partitions.stage.choosing import choose
+from partitions.stage.choosing import Way, after_failed_hand_over, choose
 from partitions.stage.words import image_command_line, next_command_line, parse
 from tests.fakes.gpt_disk import BOOT_A, BOOT_B, boot_bits, guid, make_table
 
@@ -57,6 +57,33 @@ def test_a_machine_that_can_boot_something_else_does(table: Table, failed: froze
         assert choice is not None
         assert choice.slot in others
     assert (choice is None) == (choose_next(table) is None)
+
+
+def tries_on(table: Table) -> int:
+    return sum(flags.tries_left for flags in boot_bits(table).values())
+
+
+@given(TABLES)
+@settings(max_examples=300)
+def test_where_no_root_can_be_opened_resets_that_come_soon_run_out_with_the_tries(
+    table: Table,
+) -> None:
+    """Power-on after power-on, until a reset comes late or nothing is left that would boot."""
+    for _ in range(tries_on(table) + 1):
+        choice = choose(table, frozenset())
+        if choice is None:
+            return
+        way = after_failed_hand_over(choice.table, choice.slot)
+        if way is Way.OTHER_SET:
+            choice = choose(choice.table, {NUMBERS[choice.slot]})
+            assert choice is not None
+            way = after_failed_hand_over(choice.table, choice.slot)
+            assert way is not Way.OTHER_SET
+        if way is Way.LATE_RESET:
+            return
+        assert tries_on(choice.table) < tries_on(table)
+        table = choice.table
+    pytest.fail("a reset came soon, and no try was spent")
 
 
 @given(WORDS, st.sampled_from(Slot))

@@ -13,7 +13,7 @@ from partitions.findings import ReadResult
 from partitions.layout import Slot
 from partitions.stage.disks import Found
 from partitions.stage.errors import StageError
-from partitions.stage.system import forget
+from partitions.stage.switching import forget
 from tests.fakes.gpt_disk import BOOT_B, boot_bits, disk_with, make_table
 
 PROVEN = BootFlags(1, 0, successful=True)

@@ -6,7 +6,14 @@ from partitions.boot import choose_next
 from partitions.bootflags import BootFlags
 from partitions.gpt import Table
 from partitions.layout import Slot
-from partitions.stage.choosing import LAST_PAUSE, PAUSES, choose
+from partitions.stage.choosing import (
+    LAST_PAUSE,
+    PAUSES,
+    SHORT_PAUSE,
+    Way,
+    after_failed_hand_over,
+    choose,
+)
 from tests.fakes.gpt_disk import BOOT_A, BOOT_B, boot_bits, make_table
 
 PROVEN = BootFlags(1, 0, successful=True)
@@ -70,3 +77,33 @@ def test_pauses_grow_and_never_spin() -> None:
     assert list(PAUSES) == sorted(PAUSES)
     assert all(pause >= 1 for pause in PAUSES[1:])
     assert max(PAUSES) <= LAST_PAUSE
+    assert 1 <= SHORT_PAUSE < LAST_PAUSE
+
+
+SECOND = BootFlags(1, 0, successful=True)
+FIRST = BootFlags(2, 0, successful=True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "way"),
+    [
+        (SECOND, BootFlags(2, 0), Way.RESET),  # on trial, its last try spent
+        (SECOND, BootFlags(2, 2), Way.RESET),  # on trial, with tries left
+        (BootFlags(), BootFlags(2, 0), Way.RESET),
+        (SECOND, FIRST, Way.OTHER_SET),
+        (BootFlags(1, 1), FIRST, Way.OTHER_SET),  # the other is on trial
+        (SECOND, BootFlags(2, 3, successful=True), Way.OTHER_SET),  # proven, with tries
+        (BootFlags(), FIRST, Way.LATE_RESET),  # no other set
+        (BootFlags(1, 0), FIRST, Way.LATE_RESET),  # the other has failed
+        (FIRST, SECOND, Way.LATE_RESET),  # this one was the replacement
+    ],
+)
+def test_what_follows_when_the_root_of_b_cannot_be_opened(
+    a: BootFlags, b: BootFlags, way: Way
+) -> None:
+    assert after_failed_hand_over(table(a, b), Slot.B) is way
+
+
+def test_a_set_that_nothing_would_boot_any_more_is_reset_late() -> None:
+    gone = table(BootFlags(), BootFlags(0, 0, successful=True))
+    assert after_failed_hand_over(gone, Slot.B) is Way.LATE_RESET

@@ -74,3 +74,16 @@ def test_a_missing_module_is_named(tmp_path: Path) -> None:
 def test_no_modules_at_all_is_fine(tmp_path: Path) -> None:
     (tmp_path / "always.list").write_text("")
     load_modules("always", folder=tmp_path)
+
+
+def test_a_module_that_the_kernel_refuses_ends_the_try(tmp_path: Path) -> None:
+    (tmp_path / "always.list").write_text("junk.ko\n")
+    (tmp_path / "junk.ko").write_bytes(b"no module")
+    with pytest.raises(StageError, match=r"the kernel refuses module junk\.ko"):
+        load_modules("always", folder=tmp_path)
+
+
+def test_a_module_with_a_dash_may_be_refused_or_missing(tmp_path: Path) -> None:
+    (tmp_path / "always.list").write_text("-junk.ko\n-gone.ko\n")
+    (tmp_path / "junk.ko").write_bytes(b"no module")
+    load_modules("always", folder=tmp_path)
