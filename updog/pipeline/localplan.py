@@ -1,13 +1,15 @@
 """What this machine has of an image: found out first, so that the network can start with the rest.
 
-The plan is as long as the active partition is scattered, so it is kept in a file, not in memory.
+The plan is as long as the active partition is scattered, so it is kept in files, not in memory. It
+is carried out in the order of the image, so that whoever reads the image back can follow.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
 
 from updog.blockmap import BlockMap
 from updog.pipeline.columns import WINDOW, Slices
@@ -63,7 +65,7 @@ class Plan:
         self._map = blockmap
         self._counters = counters
         self._base = base
-        self._runs = Scratch()
+        self._rows: list[_Row] = []
         for first, count in zero_runs(blockmap, frontier):
             self.expected.mark(first, count)
         if base is not None and self.expected.missing() >= 0:
@@ -81,30 +83,56 @@ class Plan:
         """
         with Crew(frontier, cancel=self._counters.cancel) as crew:
             crew.start(lambda: write_zeros(medium, self._map, frontier, self._counters), "zeros")
-            if self._base is not None and len(self._runs):
+            if self._base is not None:
                 copier = Copier(self._base.medium, medium, self._map, frontier, self._counters)
-                copier.copy(self._found())
+                copier.copy(merge(*self._rows, key=lambda run: run.target))
 
     def close(self) -> None:
         """Let go of the plan."""
-        self._runs.close()
+        for row in self._rows:
+            row.close()
 
     def _look_up(self, base: Base) -> None:
         hashes = base.hashes
         if hashes is None:
             hashes = scan_all(base.medium, base.medium.size, self._counters.cancel)
-        held = array(_WORD)
         for run in copy_runs(self._map, self.expected, hashes):
             self.expected.mark(run.target, run.count)
-            held.extend((run.target, run.source, run.count))
-            if len(held) * held.itemsize >= WINDOW:
-                self._runs.append(held.tobytes())
-                held = array(_WORD)
-        self._runs.append(held.tobytes())
+            # Long stretches come first, then short pieces; each of them in the order of the image.
+            if not self._rows or run.target < self._rows[-1].end:
+                self._rows.append(_Row())
+            self._rows[-1].add(run)
 
-    def _found(self) -> Iterator[Run]:
+
+class _Row:
+    """Runs in the order of the image.
+
+    Attributes:
+        end: the block behind the last one.
+    """
+
+    def __init__(self) -> None:
+        self.end = 0
+        self._kept = Scratch()
+        self._held = array(_WORD)
+
+    def add(self, run: Run) -> None:
+        self.end = run.target + run.count
+        self._held.extend((run.target, run.source, run.count))
+        if len(self._held) * self._held.itemsize >= WINDOW:
+            self._kept.append(self._held.tobytes())
+            self._held = array(_WORD)
+
+    def __iter__(self) -> Iterator[Run]:
         step = WINDOW // _BYTES * _BYTES
-        for at in range(0, len(self._runs), step):
-            numbers = self._runs[at : at + step].cast("Q")
-            for place in range(0, len(numbers), _FIELDS):
-                yield Run(*numbers[place : place + _FIELDS])
+        for at in range(0, len(self._kept), step):
+            yield from _runs(self._kept[at : at + step].cast("Q"))
+        yield from _runs(self._held)
+
+    def close(self) -> None:
+        self._kept.close()
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[Run]:
+    for place in range(0, len(numbers), _FIELDS):
+        yield Run(*numbers[place : place + _FIELDS])
