@@ -79,16 +79,20 @@ class Wellness(NamedTuple):
     Attributes:
         ready: whether its kubelet says that it is.
         unready: chosen pods on it that are not, as ``namespace/name``.
+        nowhere: the label selector of pods, if there are none of those in the whole cluster.
     """
 
     ready: bool
     unready: tuple[str, ...] = ()
+    nowhere: str = ""
 
     @property
     def why(self) -> str:
         """What is not well, in one sentence; empty if all is."""
         if not self.ready:
             return "the node is not Ready"
+        if self.nowhere:
+            return f"no pod of the cluster fits HEALTH_POD_SELECTOR {self.nowhere}"
         return f"pods are not Ready: {_some(self.unready)}" if self.unready else ""
 
 

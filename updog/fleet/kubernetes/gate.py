@@ -13,6 +13,10 @@ from updog.fleet.model import NodeView
 class Gate:
     """Looks at nodes that came back.
 
+    A node that has none of the chosen pods is well: those of a Deployment need not be everywhere.
+    Where there are none in the whole cluster, no node is: a gate that a slip of the pen has taken
+    away would let a bad version through to all of them.
+
     Args:
         cluster: where.
         chosen: the label selector of pods that must be Ready on a node; empty for none.
@@ -22,6 +26,7 @@ class Gate:
         self._cluster = cluster
         self._chosen = chosen
         self._since: dict[str, datetime] = {}
+        self._found = False
 
     async def look(self, node: NodeView, now: datetime) -> tuple[Wellness, datetime | None]:
         """How a node is, and since when it is well without interruption.
@@ -29,7 +34,7 @@ class Gate:
         Raises:
             ApiFailure: its pods cannot be had.
         """
-        wellness = Wellness(node.ready, await self._unready(node))
+        wellness = await self._wellness(node)
         if wellness.why:
             self.forget(node.name)
         else:
@@ -40,13 +45,20 @@ class Gate:
         """Whatever is remembered of a node is over."""
         self._since.pop(node, None)
 
-    async def _unready(self, node: NodeView) -> tuple[str, ...]:
+    async def _wellness(self, node: NodeView) -> Wellness:
         if not (self._chosen and node.ready):
-            return ()
-        on_node = f"spec.nodeName={node.name}"
-        pods = await self._cluster.all(PODS, labels=self._chosen, fields=on_node)
-        return tuple(
-            f"{each['metadata'].get('namespace')}/{each['metadata']['name']}"
-            for each in pods
-            if not is_ready(each)
+            return Wellness(node.ready)
+        here = await self._cluster.all(
+            PODS, labels=self._chosen, fields=f"spec.nodeName={node.name}"
         )
+        if not (here or await self._are_anywhere()):
+            return Wellness(node.ready, nowhere=self._chosen)
+        unready = (each["metadata"] for each in here if not is_ready(each))
+        return Wellness(
+            node.ready, tuple(f"{each.get('namespace')}/{each['name']}" for each in unready)
+        )
+
+    async def _are_anywhere(self) -> bool:
+        """Whether there are, or were, chosen pods; once seen, a wrong selector is ruled out."""
+        self._found = self._found or bool(await self._cluster.all(PODS, labels=self._chosen))
+        return self._found

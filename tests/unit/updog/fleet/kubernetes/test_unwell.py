@@ -54,3 +54,23 @@ def test_a_version_that_makes_nodes_unwell_stops_the_fleet(worlds: Worlds) -> No
     world.turn(40, seconds=60)
     assert sum(bool(agent.reboots) for agent in world.agents.values()) == 3
     assert "3 failed attempts with 1.1.0" in world.ledger()["metadata"]["annotations"][HALT]
+
+
+def test_a_selector_that_fits_no_pod_at_all_lets_no_node_pass(worlds: Worlds) -> None:
+    world = worlds(HEALTH_POD_SELECTOR="app=ingres")
+    world.nodes("a", "b")
+    world.pod("ingress-z", "z", labels={"app": "ingress"})
+    world.turn(15)
+    assert world.versions() == {"a": V2, "b": V1}
+    assert world.state("a") == (State.MONITORING, State.MONITORING)
+    why = "no pod of the cluster fits HEALTH_POD_SELECTOR app=ingres"
+    assert world.told("NodeUnwell", "a") == [why]
+
+
+def test_a_node_without_chosen_pods_passes_where_there_are_some_elsewhere(worlds: Worlds) -> None:
+    world = worlds(HEALTH_POD_SELECTOR="app=ingress")
+    world.nodes("a")
+    world.pod("ingress-z", "z", labels={"app": "ingress"})
+    world.settle()
+    assert world.versions() == {"a": V2}
+    assert not world.told("NodeUnwell", "a")
