@@ -10,7 +10,7 @@ import ssl
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -339,12 +339,12 @@ def passing(line: socket.socket, wanted: str) -> None:
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         while got := source.recv(1 << 16):
             sink.sendall(got)
+    # However the one side ended: the other would wait a minute for more.
+    with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 def by_proxy(world: World, authority: trustme.CA, address: str) -> None:
