@@ -92,18 +92,24 @@ def _entries(recipe: Recipe) -> Iterator[cpio.Entry]:
 
 
 def _modules(recipe: Recipe) -> Iterator[cpio.Entry]:
-    tree = recipe.modules
-    always = {path.name: path for path in tree.in_order(USUAL_MODULES, skip_missing=True)}
-    always |= {path.name: path for path in tree.in_order((*NEEDED_MODULES, *recipe.more))}
-    watchdog = {path.name: path for path in tree.in_order(WATCHDOG_MODULES, skip_missing=True)}
-    for name, paths in (("always", always), ("watchdog", watchdog)):
-        yield cpio.file(f"modules/{name}.list", _list(paths))
-    for path in (always | watchdog).values():
-        yield cpio.file(f"modules/{path.name}", path.read_bytes())
+    every: dict[str, Path] = {}
+    for name, in_order in (("always", _always), ("watchdog", _watchdog)):
+        needed, wanted = in_order(recipe, soft=False), in_order(recipe, soft=True)
+        lines = (f"{'' if path in needed else '-'}{path.name}\n" for path in wanted)
+        yield cpio.file(f"modules/{name}.list", "".join(lines).encode())
+        every |= {path.name: path for path in wanted}
+    for name, path in every.items():
+        yield cpio.file(f"modules/{name}", path.read_bytes())
 
 
-def _list(paths: dict[str, Path]) -> bytes:
-    return "".join(f"{name}\n" for name in paths).encode()
+def _always(recipe: Recipe, *, soft: bool) -> list[Path]:
+    usual = recipe.modules.in_order(USUAL_MODULES, skip_missing=True, soft=soft)
+    needed = recipe.modules.in_order((*NEEDED_MODULES, *recipe.more), soft=soft)
+    return list(dict.fromkeys((*usual, *needed)))
+
+
+def _watchdog(recipe: Recipe, *, soft: bool) -> list[Path]:
+    return recipe.modules.in_order(WATCHDOG_MODULES, skip_missing=True, soft=soft)
 
 
 def _xz(data: bytes) -> bytes:

@@ -6,6 +6,8 @@ Which libraries a program asks for, which loader starts it, and what a kernel mo
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from repo_tools.errors import ImageError
@@ -34,6 +36,21 @@ class Needs(NamedTuple):
     libraries: tuple[str, ...]
 
 
+class ModuleInfo(NamedTuple):
+    """What a kernel module says about itself; all names with underscores.
+
+    Attributes:
+        depends: modules whose symbols it uses: without them it cannot be loaded.
+        before: modules, or aliases of some, that it asks to have loaded before it if they are
+            there: it looks for what they offer when it runs.
+        aliases: further names that it answers to.
+    """
+
+    depends: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
 class _Segment(NamedTuple):
     kind: int
     offset: int
@@ -59,18 +76,41 @@ def needs(data: bytes, name: str) -> Needs:
         raise ImageError(f"{name} is a damaged ELF file: {error}.") from error
 
 
-def module_needs(data: bytes, name: str) -> tuple[str, ...]:
-    """Read which modules a kernel module needs, by their names with underscores.
+def module_info(data: bytes, name: str) -> ModuleInfo:
+    """Read what a kernel module says about itself.
 
     Raises:
         ImageError: not a kernel module.
     """
-    for line in _section(data, ".modinfo", name).split(b"\0"):
+    return said_of_module(_section(data, ".modinfo", name).split(b"\0"))
+
+
+def said_of_module(lines: Iterable[bytes]) -> ModuleInfo:
+    """Read the lines ``key=value`` of one module's section ``.modinfo``."""
+    said = defaultdict[bytes, list[str]](list)
+    for line in lines:
         key, _, value = line.partition(b"=")
-        if key == b"depends":
-            names = value.decode("ascii", "replace").split(",")
-            return tuple(each.replace("-", "_") for each in names if each)
-    return ()
+        said[key].append(plain(value.decode("ascii", "replace")))
+    return ModuleInfo(
+        depends=tuple(name for value in said[b"depends"] for name in value.split(",") if name),
+        before=tuple(name for value in said[b"softdep"] for name in _before(value)),
+        aliases=tuple(said[b"alias"]),
+    )
+
+
+def plain(name: str) -> str:
+    """Return the name of a module as the kernel writes it."""
+    return name.replace("-", "_")
+
+
+def _before(softdep: str) -> Iterator[str]:
+    """The names behind ``pre:`` in a line such as ``pre: a b post: c``."""
+    wanted = False
+    for word in softdep.split():
+        if word.endswith(":"):
+            wanted = word == "pre:"
+        elif wanted:
+            yield word
 
 
 def _segments(data: bytes, name: str) -> list[_Segment]:

@@ -19,13 +19,22 @@ from tests.fakes.elf import module_tree
 from tests.unit.repo_tools.bootstage.test_cpio import members
 
 ROOT = Path(__file__).resolve().parents[4]
-MODULES = {"dm-verity": "dm-mod", "dm-mod": "", "softdog": "watchdog", "watchdog": "", "extra": ""}
+MODULES = {
+    "dm-verity": "dm-mod",
+    "dm-mod": "",
+    "sha256_ssse3": "simd",
+    "simd": "",
+    "softdog": "watchdog",
+    "watchdog": "",
+    "extra": "simd",
+}
+SAID = {"dm-verity": ["softdep=pre: sha256"], "sha256_ssse3": ["alias=sha256"]}
 LIBRARY = f"usr/lib/{PythonRoot(Path('/')).name}"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return module_tree(tmp_path_factory.mktemp("modules") / "6.1", dict(MODULES), ["ext4"])
+    return module_tree(tmp_path_factory.mktemp("modules") / "6.1", MODULES, ["ext4"], SAID)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +65,15 @@ def test_the_same_input_gives_the_same_bytes(tree: Path, tmp_path: Path) -> None
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
-def test_modules_are_listed_in_the_order_of_loading(unpacked: Path) -> None:
+def test_modules_are_listed_in_the_order_of_loading_and_a_dash_is_one_to_do_without(
+    unpacked: Path,
+) -> None:
     always = (unpacked / "modules/always.list").read_text().split()
-    assert always == ["dm-mod.ko", "dm-verity.ko", "extra.ko"]
+    assert always == ["simd.ko", "-sha256_ssse3.ko", "dm-mod.ko", "dm-verity.ko", "extra.ko"]
     watchdog = (unpacked / "modules/watchdog.list").read_text().split()
     assert watchdog == ["watchdog.ko", "softdog.ko"]
-    assert {path.name for path in (unpacked / "modules").glob("*.ko")} == {*always, *watchdog}
+    listed = {line.removeprefix("-") for line in (*always, *watchdog)}
+    assert {path.name for path in (unpacked / "modules").glob("*.ko")} == listed
 
 
 def test_the_small_python_runs_the_stage(unpacked: Path) -> None:

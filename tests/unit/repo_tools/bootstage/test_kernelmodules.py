@@ -68,3 +68,63 @@ def test_a_folder_without_the_list_of_what_is_built_in_is_refused(tmp_path: Path
     (folder / "modules.builtin").unlink()
     with pytest.raises(ImageError, match=r"modules\.builtin cannot be read"):
         ModuleTree(folder).in_order(["ext4"])
+
+
+SOFT = {
+    "erofs": ["softdep=pre: crc32c lz4 post: late"],
+    "crc32c-intel": ["alias=crc32c", "alias=crypto-crc32c"],
+    "crc32c_generic": ["alias=crc32c"],
+    "lz4": ["softdep=pre: nothing-like-it"],
+}
+FILES = {
+    "erofs": "netfs",
+    "netfs": "",
+    "crc32c-intel": "simd",
+    "simd": "",
+    "lz4": "",
+    "late": "",
+}
+
+
+def soft(tmp_path: Path, modules: dict[str, str | None], *builtin: str) -> list[str]:
+    """What is put in for erofs."""
+    tree = ModuleTree(module_tree(tmp_path / "6.1", modules, builtin, SOFT))
+    return names(tree.in_order(["erofs"], soft=True))
+
+
+def test_what_a_module_wants_before_it_comes_before_it_by_name_or_alias(tmp_path: Path) -> None:
+    wanted = soft(tmp_path, {**FILES, "crc32c_generic": ""})
+    assert wanted == ["simd", "crc32c-intel", "crc32c_generic", "lz4", "netfs", "erofs"]
+
+
+def test_what_is_built_in_needs_no_other_of_that_alias(tmp_path: Path) -> None:
+    wanted = soft(tmp_path, dict(FILES), "crc32c_generic", "lz4")
+    assert wanted == ["lz4", "netfs", "erofs"]
+
+
+def test_what_is_wanted_and_is_not_there_is_passed_over(tmp_path: Path) -> None:
+    assert soft(tmp_path, {"erofs": ""}) == ["erofs"]
+
+
+def test_wishes_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    tree = ModuleTree(module_tree(tmp_path / "6.1", FILES, (), SOFT))
+    assert names(tree.in_order(["erofs"])) == ["netfs", "erofs"]
+
+
+def test_modules_that_want_each_other_end(tmp_path: Path) -> None:
+    said = {"a": ["softdep=pre: b"], "b": ["softdep=pre: a"]}
+    tree = ModuleTree(module_tree(tmp_path / "6.1", {"a": "", "b": ""}, (), said))
+    assert names(tree.in_order(["a"], soft=True)) == ["b", "a"]
+
+
+def test_a_damaged_module_that_nobody_asked_for_is_no_matter(tmp_path: Path) -> None:
+    folder = module_tree(tmp_path / "6.1", FILES, (), SOFT)
+    (folder / "kernel/drivers/other.ko").write_bytes(b"junk")
+    assert "crc32c-intel" in names(ModuleTree(folder).in_order(["erofs"], soft=True))
+
+
+def test_a_kernel_that_says_nothing_of_what_is_built_in_will_do(tmp_path: Path) -> None:
+    folder = module_tree(tmp_path / "6.1", FILES, ["lz4"], SOFT)
+    (folder / "modules.builtin.modinfo").unlink()
+    wanted = names(ModuleTree(folder).in_order(["erofs"], soft=True))
+    assert wanted == ["simd", "crc32c-intel", "lz4", "netfs", "erofs"]
