@@ -17,11 +17,12 @@ def evict(api: Api, namespace: str, name: str, body: Object, user: Any) -> Objec
     """Delete a pod if its budget allows.
 
     Returns:
-        The Status of success.
+        The Status of success; where several budgets match, one of failure, with 201 all the same,
+        as the real server's handler of this address answers.
 
     Raises:
-        ApiError: 429 where the budget does not allow it or lags behind, 403 where it is broken, 500
-            where several match, 404 where there is no such pod, 400 where the names differ.
+        ApiError: 429 where the budget does not allow it or lags behind, 403 where it is broken, 404
+            where there is no such pod, 400 where the names differ.
     """
     said = (body.get("metadata") or {}).get("name") or name
     if said != name:
@@ -32,7 +33,10 @@ def evict(api: Api, namespace: str, name: str, body: Object, user: Any) -> Objec
         pod = api.get(pods, namespace, name)
         dry = bool((body.get("deleteOptions") or {}).get("dryRun"))
         if not _finished_or_unborn(pod):
-            _ask_budget(api, pod, user, dry=dry)
+            budgets = _budgets(api, pod)
+            if len(budgets) > 1:
+                return _SEVERAL
+            _ask_budget(api, budgets, pod, user, dry=dry)
         if not dry:
             options = {
                 "preconditions": {"uid": pod["metadata"]["uid"]},
@@ -48,19 +52,28 @@ def _finished_or_unborn(pod: Object) -> bool:
     return ended or bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def _ask_budget(api: Api, pod: Object, user: Any, *, dry: bool) -> None:
+_SEVERAL = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Failure",
+    "message": "This pod has more than one PodDisruptionBudget, which the eviction subresource "
+    "does not support.",
+    "code": 500,
+}
+
+
+def _budgets(api: Api, pod: Object) -> list[Object]:
+    """The budgets that choose a pod."""
     namespace = pod["metadata"]["namespace"]
-    budgets = [
+    return [
         each
         for each in api.store.items(("policy", "poddisruptionbudgets"), namespace)
         if matching_selector(each["spec"].get("selector"))(pod)
     ]
-    if len(budgets) > 1:
-        raise ApiError(
-            500,
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource "
-            "does not support.",
-        )
+
+
+def _ask_budget(api: Api, budgets: list[Object], pod: Object, user: Any, *, dry: bool) -> None:
     if not budgets:
         return
     budget = budgets[0]

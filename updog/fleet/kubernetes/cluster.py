@@ -20,7 +20,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from kubernetes_asyncio.config.config_exception import ConfigException
 
 from updog.errors import ConfigError
-from updog.fleet.kubernetes.errors import ApiFailure
+from updog.fleet.kubernetes.errors import ApiFailure, Cause
 from updog.fleet.kubernetes.names import GROUP, PLURAL, VERSION
 from updog.fleet.kubernetes.shadow import Tree
 
@@ -152,6 +152,8 @@ class Cluster:
     async def evict(self, namespace: str, name: str, uid: str) -> None:
         """Ask that a pod be evicted, if it is still that one.
 
+        A pod that several budgets choose is refused by an answer 201 whose body is a failure 500.
+
         Raises:
             ApiFailure: 429 a budget holds it, 403 it may not be, and so on.
         """
@@ -161,7 +163,10 @@ class Cluster:
             "metadata": {"name": name, "namespace": namespace},
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
-        await self._ask("POST", f"{pods_in(namespace)}/{name}/eviction", body)
+        path = f"{pods_in(namespace)}/{name}/eviction"
+        answer = await self._ask("POST", path, body)
+        if answer.get("status") == "Failure":
+            raise _told(f"POST {path}", int(answer.get("code") or 0), answer)
 
     async def watch(self, path: str, *, fields: str, version: str) -> AsyncIterator[Tree]:
         """The changes of objects, until the server ends the watch.
@@ -301,7 +306,13 @@ def _failure(what: str, error: ApiException) -> ApiFailure:
         tree = {}
     if not isinstance(tree, dict):
         tree = {}
-    details = tree.get("details") or {}
-    causes = tuple(str(each.get("message", "")) for each in details.get("causes") or [])
-    message = str(tree.get("message") or error.reason or said[:200])
-    return ApiFailure(what, int(error.status or 0), message, causes)
+    return _told(what, int(error.status or 0), tree, error.reason or said[:200])
+
+
+def _told(what: str, status: int, tree: Tree, otherwise: str = "") -> ApiFailure:
+    """A failure as the server's `Status` tells it."""
+    causes = tuple(
+        Cause(str(each.get("reason") or ""), str(each.get("message") or ""))
+        for each in (tree.get("details") or {}).get("causes") or []
+    )
+    return ApiFailure(what, status, str(tree.get("message") or otherwise), causes)

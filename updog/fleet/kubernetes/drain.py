@@ -47,13 +47,17 @@ MOST_REMEMBERED = 10_000
 """Pods whose last answer is kept."""
 ASK_AGAIN = timedelta(seconds=5)
 """How long a pod that may not go yet is left alone."""
+BUDGET = "DisruptionBudget"
+"""The reason of the cause that the API server gives where a budget holds a pod."""
+SEVERAL_BUDGETS = "more than one PodDisruptionBudget"
+"""What it says of a pod that several choose."""
 
 
 class Answer(Enum):
     """What the API server said to an eviction."""
 
     GOING = "it goes, or is gone"
-    BLOCKED = "not yet"
+    BLOCKED = "a budget holds it"
     REFUSED = "not at all"
     FAILED = "something else"
 
@@ -197,7 +201,7 @@ class Drainer:
         try:
             await self._cluster.evict(pod.namespace, pod.name, pod.uid)
         except ApiFailure as error:
-            why = "; ".join(filter(None, error.causes)) or error.said
+            why = "; ".join(each.message for each in error.causes if each.message) or error.said
             return Asked(now, _meaning(error), why)
         return Asked(now, Answer.GOING)
 
@@ -268,7 +272,17 @@ def _meaning(error: ApiFailure) -> Answer:
         return Answer.GOING
     if error.status == FORBIDDEN:
         return Answer.REFUSED
-    if error.status in {TOO_MANY, SERVER_ERROR}:
-        # A budget; or several of them, which the server answers with 500.
-        return Answer.BLOCKED
-    return Answer.FAILED
+    return Answer.BLOCKED if _held_by_budget(error) else Answer.FAILED
+
+
+def _held_by_budget(error: ApiFailure) -> bool:
+    """Whether a budget keeps a pod, which is all that force may pass over.
+
+    The same numbers mean other things, too: 429 is also what a server says that has too much to do,
+    and 500 what it says of a webhook or an etcd that does not answer. A budget is named as the
+    cause of a 429. Several budgets over one pod are a 500 that nothing but its words tells from
+    others; that pod is never evicted, whatever they allow, until somebody changes one of them.
+    """
+    if error.status == TOO_MANY:
+        return any(each.reason == BUDGET for each in error.causes)
+    return error.status == SERVER_ERROR and SEVERAL_BUDGETS in error.said

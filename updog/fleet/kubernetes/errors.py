@@ -6,6 +6,8 @@ UpdogError
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from updog.errors import UnreachableError
 
 CONFLICT = 409
@@ -15,18 +17,30 @@ FORBIDDEN = 403
 SERVER_ERROR = 500
 
 
+class Cause(NamedTuple):
+    """A cause that the server named.
+
+    Attributes:
+        reason: in one word, for programs; empty where it has none.
+        message: for people.
+    """
+
+    reason: str
+    message: str
+
+
 class ApiFailure(UnreachableError):
     """A request to the API server that did not succeed.
 
     Attributes:
         status: of the answer; 0 if there was none.
         said: the server's own words.
-        causes: the causes that it named, for people.
+        causes: the causes that it named.
     """
 
     usual_hint = "See whether the cluster can be reached, and what this account may do there."
 
-    def __init__(self, what: str, status: int, said: str, causes: tuple[str, ...] = ()) -> None:
+    def __init__(self, what: str, status: int, said: str, causes: tuple[Cause, ...] = ()) -> None:
         super().__init__(f"{what}: {said}" if said else f"{what}: no answer")
         self.status = status
         self.said = said

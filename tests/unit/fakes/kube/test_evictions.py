@@ -61,10 +61,12 @@ def test_a_negative_allowance_is_403(client: Client, kube: Kube) -> None:
     assert evict(client).code == 403
 
 
-def test_two_budgets_over_a_pod_are_500(client: Client, kube: Kube) -> None:
+def test_two_budgets_over_a_pod_are_a_failure_within_201(client: Client, kube: Kube) -> None:
     guarded(kube)
     kube.create(budget("second", "web"))
-    assert evict(client).code == 500
+    refused = evict(client)
+    assert (refused.code, refused.body["status"], refused.body["code"]) == (201, "Failure", 500)
+    assert kube.find("pods", "p") is not None
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Succeeded", "Failed"])

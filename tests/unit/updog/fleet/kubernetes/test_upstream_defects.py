@@ -139,7 +139,7 @@ def test_pdb_unexplained_650(worlds: Worlds) -> None:
     assert "web-budget" in world.ledger()["data"]["drains"]
 
 
-def test_several_budgets_answered_with_500_are_all_named_650(worlds: Worlds) -> None:
+def test_several_budgets_over_a_pod_are_all_named_650(worlds: Worlds) -> None:
     world = worlds()
     world.nodes("a")
     world.pod("web-0", "a", labels={"app": "web"})
@@ -206,26 +206,41 @@ def test_drain_success_after_refused_eviction(worlds: Worlds) -> None:
     assert any("not this one" in each for each in world.told("UpdateFailed", "a"))
 
 
-@pytest.mark.parametrize("policy", ["abort", "force-after"])
-def test_drain_success_after_an_eviction_that_failed_in_an_unknown_way(
-    worlds: Worlds, policy: str
+TEAPOT = ApiError(418, "a teapot")
+WEBHOOK = ApiError(500, "Internal error occurred: failed calling webhook")
+CROWD = ApiError(429, "too many requests, please try again later", retry_after=1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "error"),
+    [
+        ("abort", TEAPOT),
+        ("force-after", TEAPOT),
+        ("force-after", WEBHOOK),
+        ("force-after", CROWD),
+    ],
+)
+def test_drain_success_after_an_eviction_that_failed_and_no_budget_was_named(
+    worlds: Worlds, policy: str, error: ApiError
 ) -> None:
     world = worlds(DRAIN_LIMIT_IN_SEC="60", DRAIN_POLICY=policy)
     (agent,) = world.nodes("a")
     world.pod("web-0", "a")
-    world.kube.faults.add(
-        verb="create", resource="pods/eviction", times=None, error=ApiError(418, "a teapot")
-    )
+    world.kube.faults.add(verb="create", resource="pods/eviction", times=None, error=error)
     world.turn(14)
     assert not agent.reboots
     assert world.pods_on("a") == ("web-0",)
 
 
-def test_after_the_deadline_pods_are_deleted_only_if_that_was_chosen(worlds: Worlds) -> None:
+@pytest.mark.parametrize("budgets", [("web",), ("web", "all-of-us")])
+def test_after_the_deadline_pods_are_deleted_only_if_that_was_chosen(
+    worlds: Worlds, budgets: tuple[str, ...]
+) -> None:
     world = worlds(DRAIN_LIMIT_IN_SEC="60", DRAIN_POLICY="force-after")
     (agent,) = world.nodes("a")
     world.pod("web-0", "a", labels={"app": "web"})
-    world.budget("web", "web")
+    for name in budgets:
+        world.budget(name, "web")
     world.turn(5)
     assert not agent.reboots
     world.settle()
