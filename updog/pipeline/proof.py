@@ -12,12 +12,14 @@ from hashlib import sha256
 
 from partitions.errors import DeviceError
 from updog.errors import TargetMismatch
-from updog.pipeline.buffers import PIECE, aligned
+from updog.pipeline.buffers import aligned
 from updog.pipeline.direct import Medium
 from updog.pipeline.frontier import Frontier
 from updog.pipeline.stages import Channel, Crew
 
 _BUFFERS = 2
+_PIECE = 4 << 20
+"""Larger than elsewhere: each time that it changes hands, busy stages may keep it waiting."""
 
 
 class Proof:
@@ -45,7 +47,7 @@ class Proof:
         free: Channel[memoryview] = Channel(_BUFFERS)
         with Crew(filled, free) as crew:
             for _ in range(_BUFFERS):
-                free.put(aligned(PIECE))
+                free.put(aligned(_PIECE))
             crew.start(lambda: self._read(free, filled), "read-back")
             for data, buffer in filled:
                 self._digest.update(data)
@@ -59,7 +61,7 @@ class Proof:
             self._frontier.wait_finished()
         offset = 0
         for buffer in free:
-            count = self._frontier.wait(offset, PIECE)
+            count = self._frontier.wait(offset, _PIECE)
             if not count:
                 break
             filled.put((self._medium.read(offset, count, buffer), buffer))

@@ -156,8 +156,8 @@ class Faulty:
 
     def read(self, offset: int, length: int, buffer: memoryview) -> memoryview:
         found = self._real.read(offset, length, buffer)
-        if self._lies and offset >= PIECE:
-            found[0] ^= 1
+        if self._lies and offset + length > PIECE:
+            found[-1] ^= 1
         return found
 
     def flush(self) -> None:
