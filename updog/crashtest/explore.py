@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
 from math import prod
 from typing import TypeAlias
 
@@ -154,18 +154,32 @@ def _union(masks: Iterable[int]) -> int:
 def _distinct(doubt: Doubt, masks: Iterable[int]) -> Iterator[int]:
     """Drop masks that stand for a disk which has been yielded already."""
     octets = len(doubt.atoms) // 8 + 1
+    older = _steps_back(doubt.histories)
     seen: set[bytes] = set()
     for mask in masks:
-        settled = _in_order(mask, doubt.histories)
+        settled = _in_order(mask, older)
         key = blake2b(settled.to_bytes(octets, "little"), digest_size=10).digest()
         if key not in seen:
             seen.add(key)
             yield settled
 
 
-def _in_order(mask: int, histories: tuple[tuple[int, ...], ...]) -> int:
-    """A sector that holds a later write holds the earlier ones as well."""
+def _steps_back(histories: Iterable[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
+    """From writes of sectors to the ones before them: a mask and how far those lie below it.
+
+    Later writes come first. An image that is written over another gives one step, however many
+    sectors it has.
+    """
+    steps: dict[tuple[int, int], list[int]] = {}
     for bits in histories:
-        newest = max((n for n, bit in enumerate(bits) if mask >> bit & 1), default=-1)
-        mask |= mask_of(bits[: newest + 1])
+        for number, (earlier, later) in enumerate(pairwise(bits)):
+            steps.setdefault((number, later - earlier), []).append(later)
+    newest_first = sorted(steps.items(), reverse=True)
+    return tuple((mask_of(bits), distance) for (_, distance), bits in newest_first)
+
+
+def _in_order(mask: int, older: Iterable[tuple[int, int]]) -> int:
+    """A sector that holds a later write holds the earlier ones as well."""
+    for later, distance in older:
+        mask |= (mask & later) >> distance
     return mask
