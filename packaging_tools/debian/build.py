@@ -20,6 +20,7 @@ from pathlib import Path
 from packaging_tools.debian.control import Facts, write_control
 from packaging_tools.debian.libraries import copy_libraries, glibc
 from packaging_tools.debian.tree import Layout, add_completion, add_manual, lay_out
+from packaging_tools.wheel import build_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "updog-agent"
@@ -52,7 +53,7 @@ def build(scratch: Path, out: Path) -> Path:
     epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", last_change())
     layout = Layout(scratch / "root", sys.version_info[:2])
     libraries = copy_libraries(PACKAGE, EXTRAS, layout.site)
-    version = lay_out(layout, wheel(scratch), ROOT, int(epoch))
+    version = lay_out(layout, build_wheel(scratch), ROOT, int(epoch))
     for name, folder in GENERATED.items():
         run(sys.executable, "-m", f"packaging_tools.{name}", str(scratch / name))
         folder(layout, scratch / name)
@@ -68,13 +69,6 @@ def build(scratch: Path, out: Path) -> Path:
     path = out / f"{PACKAGE}_{version}_{said('dpkg', '--print-architecture')}.deb"
     run("dpkg-deb", "--root-owner-group", "--build", str(layout.root), str(path))
     return path
-
-
-def wheel(scratch: Path) -> Path:
-    """Build our wheel."""
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(scratch))
-    (built,) = scratch.glob("*.whl")
-    return built
 
 
 def last_change() -> str:

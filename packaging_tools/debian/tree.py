@@ -7,10 +7,11 @@ import re
 import shutil
 import textwrap
 import zipfile
-from configparser import ConfigParser
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from packaging_tools.wheel import console_scripts
 
 HERE = Path(__file__).resolve().parents[2] / "packaging/debian"
 FOLDERS = (
@@ -124,13 +125,11 @@ def _unpack(wheel: Path, layout: Layout) -> str:
         ours = [name for name in archive.namelist() if ".data/" not in name]
         archive.extractall(layout.site, [name for name in ours if not name.endswith("/RECORD")])
     (facts,) = layout.site.glob("updog_agent-*.dist-info")
-    commands = ConfigParser()
-    commands.optionxform = str  # type: ignore[assignment,method-assign]
-    commands.read(facts / "entry_points.txt")
+    commands = console_scripts(wheel)
     for name in COMMANDS:
-        module, function = commands["console_scripts"][name].split(":")
         path = layout.at(f"usr/bin/{name}")
-        path.write_text(SCRIPT.format(module=module, function=function))
+        text = SCRIPT.format(module=commands[name].module, function=commands[name].attr)
+        path.write_text(text)
         path.chmod(0o755)
     (said,) = re.findall(r"^Version: (.+)", (facts / "METADATA").read_text(), re.MULTILINE)
     return debian_version(said)

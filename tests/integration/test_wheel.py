@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from fixtures.vmos import rootfs
+from packaging_tools.wheel import build_wheel, console_scripts
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_PARTED = "import sys; sys.modules['parted'] = sys.modules['_ped'] = None; "
@@ -16,15 +20,7 @@ NO_PARTED = "import sys; sys.modules['parted'] = sys.modules['_ped'] = None; "
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (built,) = out.glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def run(wheel: Path, tmp_path: Path, code: str) -> subprocess.CompletedProcess[str]:
@@ -62,6 +58,17 @@ def test_every_command_starts_from_the_wheel(wheel: Path, tmp_path: Path, entry:
     done = run(wheel, tmp_path, f"from {entry} import main; main(['--help'])")
     assert done.returncode == 0, done.stderr
     assert "usage:" in done.stdout
+
+
+def test_a_system_gets_its_commands_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    scripts = console_scripts(wheel)
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert {each.name: each.value for each in scripts} == listed
+    for name in rootfs.COMMANDS:
+        program = rootfs.script(scripts[name]).decode()
+        done = run(wheel, tmp_path, f"sys.argv = [{name!r}, '--help']\nexec({program!r})")
+        assert done.returncode == 0, done.stderr
+        assert f"usage: {name} " in done.stdout
 
 
 def test_a_shipped_policy_is_read_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
