@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -80,6 +81,22 @@ class Guest:
             "import subprocess; console = open('/dev/console', 'w'); "
             f"subprocess.Popen({words!r}, stdin=subprocess.DEVNULL, stdout=console, stderr=console)"
         )
+
+    def begin(self, *words: str, limit: float = _PATIENCE) -> int:
+        """Let a program begin, and return the number by which `ended` knows it."""
+        return self._ask(words, limit, None)
+
+    def ended(self, number: int) -> bool:
+        """Whether a program that was begun has succeeded by now.
+
+        Raises:
+            AssertionError: it has failed.
+        """
+        told = rf"^guest: exit (-?\d+) of {number}$"
+        found = re.search(told, self.machine.serial.text, re.MULTILINE)
+        if found and found[1] != "0":
+            raise AssertionError(self._answer())
+        return found is not None
 
     def restart_by(self, *words: str) -> None:
         """Run a program that restarts the machine, and wait until it does."""
