@@ -75,12 +75,17 @@ class Guest:
         """Run a piece of Python that must succeed, and return what it prints."""
         return self.run("python3", "-c", code).checked().out
 
-    def start(self, *words: str) -> None:
-        """Run a program in the background; what it says goes to the console."""
-        self.python(
-            "import subprocess; console = open('/dev/console', 'w'); "
-            f"subprocess.Popen({words!r}, stdin=subprocess.DEVNULL, stdout=console, stderr=console)"
+    def start(self, *words: str) -> int:
+        """Run a program in the background; what it says goes to the console.
+
+        Returns:
+            Its process id.
+        """
+        said = self.python(
+            "import subprocess; console = open('/dev/console', 'w'); p = subprocess.Popen("
+            f"{words!r}, stdin=subprocess.DEVNULL, stdout=console, stderr=console); print(p.pid)"
         )
+        return int(said)
 
     def begin(self, *words: str, limit: float = _PATIENCE) -> int:
         """Let a program begin, and return the number by which `ended` knows it."""
