@@ -89,7 +89,7 @@ def test_a_dead_repository_is_asked_once(tmp_path: Path, repo: FakeRepository) -
 def test_the_clock_of_faketime_counts(tmp_path: Path, repo: FakeRepository) -> None:
     faketime = shutil.which("faketime")
     if faketime is None:
-        pytest.skip("faketime is not installed")
+        pytest.skip("faketime is missing: run .ci/setup")
     tmp_path.joinpath("root").write_bytes(repo.shipped_root())
     run("--metadata-dir", str(tmp_path / "md"), "init", str(tmp_path / "root"))
     with over_http(repo) as (base, _):

@@ -62,7 +62,7 @@ def installed(packages: tuple[Path, Path], tmp_path_factory: pytest.TempPathFact
     home = tmp_path_factory.mktemp("debian")
     system = make(home, address, "python3", "tzdata", "systemd") if address else None
     if system is None:
-        pytest.skip("no Debian mirror answers")
+        pytest.skip("apt names no mirror of bookworm that answers: see /etc/apt/sources.list")
     before = system.files()
     place = system.root / "updog.deb"
     place.write_bytes(packages[0].read_bytes())

@@ -124,7 +124,7 @@ def terraform(tmp_path: Path) -> Iterator[list[str]]:
     """Terraform on a copy of the module, without any configuration of this machine."""
     program = shutil.which("terraform")
     if program is None:
-        pytest.skip("terraform is not installed")
+        pytest.skip("terraform is missing: https://developer.hashicorp.com/terraform/install")
     copy = tmp_path / "module"
     shutil.copytree(MODULE, copy, ignore=shutil.ignore_patterns(".terraform*"))
     with pytest.MonkeyPatch.context() as patch:
@@ -147,7 +147,7 @@ def test_the_module_is_formatted_and_parses(terraform: list[str]) -> None:
 
 def test_the_module_is_valid_for_the_provider(terraform: list[str]) -> None:
     if "TF_PLUGIN_MIRROR" not in os.environ:
-        pytest.skip("set TF_PLUGIN_MIRROR to a folder with the AWS provider to validate it")
+        pytest.skip("set TF_PLUGIN_MIRROR to a folder made by: terraform providers mirror")
     mirror = f"-plugin-dir={os.environ['TF_PLUGIN_MIRROR']}"
     done = run([*terraform, "init", "-backend=false", "-input=false", "-no-color", mirror])
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from repo_tools.cli import main
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="chromium is not installed (350 MB)"),
+    pytest.mark.skipif(BROWSER is None, reason="chromium is missing (350 MB): apt-get install it"),
 ]
 WIDTH, HEIGHT = 1000, 3000
 BLUE = {"light": (0x2A, 0x6F, 0xDB), "dark": (0x6E, 0xA4, 0xF5)}

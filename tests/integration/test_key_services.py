@@ -35,7 +35,7 @@ def apart(tmp_path: Path) -> Apart:
 @pytest.fixture
 def hsm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftHsm:
     if shutil.which("softhsm2-util") is None:
-        pytest.skip("SoftHSM is not installed")
+        pytest.skip("softhsm2-util is missing: run .ci/setup")
     made = SoftHsm(tmp_path / "hsm")
     made.start()
     for name, value in made.environment.items():

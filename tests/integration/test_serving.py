@@ -26,7 +26,7 @@ SERVICE = UNITS / "updog-repo-refresh.service"
 TIMER = UNITS / "updog-repo-refresh.timer"
 
 needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd is not installed"
+    shutil.which("systemd-analyze") is None, reason="systemd is missing: run .ci/setup"
 )
 
 

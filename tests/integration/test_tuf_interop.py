@@ -72,10 +72,10 @@ def tool(name: str) -> str | None:
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     npm, node = tool("npm"), tool("node")
     if npm is None or node is None:
-        pytest.skip("node is not installed")
+        pytest.skip("node or npm is missing: run .ci/setup, whose lock file brings both")
     ping = [npm, "ping", "--fetch-retries=0", "--fetch-timeout=20000"]
     if subprocess.run(ping, capture_output=True, check=False).returncode:
-        pytest.skip("no registry of npm can be reached, so there is no tuf-js")
+        pytest.skip("npm reaches no registry to get tuf-js from: see npm config get registry")
     home = tmp_path_factory.mktemp("node")
     install = [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", TUF_JS]
     subprocess.run(install, check=True, capture_output=True)

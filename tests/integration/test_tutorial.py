@@ -25,7 +25,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Block, str, Upd
     """Each block, what it printed, and the newest update of the draft after it."""
     for tool in ("mke2fs", "veritysetup"):
         if shutil.which(tool, path="/usr/sbin:/sbin:/usr/bin") is None:
-            pytest.skip(f"{tool} is not installed")
+            pytest.skip(f"{tool} is missing: run .ci/setup")
     machines = Machines(tmp_path_factory.mktemp("tutorial"))
     home = machines.home / "office"
     return [(block, machines.run(block), newest(home / "repo")) for block in blocks(PAGE)]

@@ -43,7 +43,7 @@ NAMED = (
 )
 
 needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd is not installed"
+    shutil.which("systemd-analyze") is None, reason="systemd is missing: run .ci/setup"
 )
 services = pytest.mark.parametrize("unit", SERVICES, ids=lambda path: path.name)
 

@@ -21,7 +21,7 @@ UNITS = ROOT / "packaging/systemd"
 SERVICE, SOCKET = UNITS / "updog-api.service", UNITS / "updog-api.socket"
 
 needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None, reason="systemd is not installed"
+    shutil.which("systemd-analyze") is None, reason="systemd is missing: run .ci/setup"
 )
 
 
@@ -91,7 +91,7 @@ def test_the_service_keeps_few_of_roots_powers() -> None:
 
 
 @pytest.mark.skipif(
-    shutil.which("systemd-socket-activate") is None, reason="systemd is not installed"
+    shutil.which("systemd-socket-activate") is None, reason="systemd is missing: run .ci/setup"
 )
 def test_a_socket_that_systemd_made_is_served_on(world: FileWorld) -> None:
     path = world.home / "passed"

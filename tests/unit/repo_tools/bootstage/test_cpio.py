@@ -81,7 +81,7 @@ def test_every_inode_is_another_and_nothing_says_when_or_who() -> None:
 
 def test_debians_cpio_reads_it() -> None:
     if not Path("/usr/bin/cpio").exists():
-        pytest.skip("cpio is not installed")
+        pytest.skip("cpio is missing: run .ci/setup")
     listed = subprocess.run(
         ["cpio", "-t", "--quiet"], input=cpio.archive(SOME), capture_output=True, check=True
     )
