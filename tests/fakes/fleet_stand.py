@@ -246,7 +246,7 @@ class Stand:
 
     def check(self) -> None:
         """Nothing has been seen that must not be."""
-        assert self.watch.wrongs == []
+        assert self.watch.wrongs == [], self.watch.wrongs
         assert self.machines.failures == []
 
     def report(self) -> str:

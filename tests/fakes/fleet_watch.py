@@ -9,7 +9,7 @@ from tests.fakes.kube.eviction import is_ready
 from tests.fakes.kube.resources import Object
 from tests.fakes.kube.server import Kube
 from tests.fakes.kube.store import Change
-from updog.fleet.kubernetes.names import CORDONED_BY
+from updog.fleet.kubernetes.names import CORDONED_BY, EXCLUDED_BY, EXCLUSION_LABEL
 
 NODES = ("", "nodes")
 PERSONS = ("kubernetes-admin", ADMIN)
@@ -23,20 +23,24 @@ class Watch:
     Attributes:
         kube: the server.
         at_most: how many nodes may be unavailable because of the operator.
+        excluding: whether load balancers have to leave a node out before it goes down.
         wrongs: in words, what must not have happened.
         most: how many nodes were unavailable because of the operator at the worst moment.
         touched: nodes that the operator has ever cordoned.
         restarted: nodes that went down.
         persons: nodes that a person has cordoned.
+        excluded: nodes that a person has excluded from load balancers.
     """
 
     kube: Kube
     at_most: int
+    excluding: bool = False
     wrongs: list[str] = field(default_factory=list)
     most: int = 0
     touched: set[str] = field(default_factory=set)
     restarted: list[str] = field(default_factory=list)
     persons: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
     _ours: set[str] = field(default_factory=set)
     _down: set[str] = field(default_factory=set)
 
@@ -51,6 +55,11 @@ class Watch:
             self._cordoned(name, change.by)
         if was and not is_:
             self._uncordoned(name, change.by)
+        if is_excluded(new) and not (change.old and is_excluded(change.old)):
+            if change.by in PERSONS:
+                self.excluded.add(name)
+        elif name in self.excluded and not is_excluded(new):
+            self.wrongs.append(f"{change.by} took a person's exclusion from {name}")
         if is_ready(new) and not (change.old and is_ready(change.old)):
             self._down.discard(name)
         self._count()
@@ -89,6 +98,8 @@ class Watch:
             found = self.kube.get("nodes", name)
             if not found["spec"].get("unschedulable"):
                 self.wrongs.append(f"{name} restarts without a cordon")
+            if self.excluding and not is_excluded(found):
+                self.wrongs.append(f"{name} restarts while load balancers send to it")
             self._count()
 
     def marked_by_us(self) -> list[str]:
@@ -96,8 +107,13 @@ class Watch:
         return [
             each["metadata"]["name"]
             for each in self.kube.all("nodes")
-            if CORDONED_BY in (each["metadata"].get("annotations") or {})
+            if {CORDONED_BY, EXCLUDED_BY} & set(each["metadata"].get("annotations") or {})
         ]
+
+
+def is_excluded(node: Object) -> bool:
+    """Whether load balancers are to leave a node out."""
+    return EXCLUSION_LABEL in (node["metadata"].get("labels") or {})
 
 
 def _stays(item: Object, node: str) -> bool:

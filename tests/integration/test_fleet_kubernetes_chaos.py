@@ -16,9 +16,11 @@ from typing import Any, TypeAlias
 import pytest
 
 from tests.fakes.fleet_stand import Agents, Stand, agents, standing
+from tests.fakes.fleet_watch import is_excluded
 from tests.fakes.kube.errors import ApiError
 from tests.fakes.kube.faults import Break
 from tests.fakes.kube.workloads import budget, pod
+from updog.fleet.kubernetes.names import EXCLUSION_LABEL
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,6 +33,8 @@ pytestmark = [
 NODES = 7
 AT_MOST = 3
 STUBBORN = "n00"
+EXCLUDED = "n01"
+"""A person has taken it out of load balancers, for good."""
 ENOUGH = 3
 """So many machines have to restart in the middle of it."""
 MOST_PERSONS = 3
@@ -169,8 +173,11 @@ def test_the_invariants_hold_at_every_moment(tmp_path: Path, seed: int) -> None:
         "MAX_ATTEMPTS": "never",
         "DRAIN_LIMIT_IN_SEC": "4",
         "BACKOFF_CAP_IN_SEC": "3",
+        "EXCLUDE_FROM_LB_WAIT_TIME_IN_SEC": "0.2",
     }
     with standing(tmp_path, NODES, at_most=AT_MOST, **rules) as stand:
+        stand.watch.excluding = True
+        stand.kube.patch("nodes", EXCLUDED, {"metadata": {"labels": {EXCLUSION_LABEL: "theirs"}}})
         stand.serve_people(2 * NODES, maxUnavailable="40%")
         stand.kube.create(pod("db", STUBBORN, labels={"app": "db"}))
         stand.kube.create(budget("db", "db", maxUnavailable=0))
@@ -189,4 +196,6 @@ def test_the_invariants_hold_at_every_moment(tmp_path: Path, seed: int) -> None:
             stand.wait(lambda: stand.watch.marked_by_us() == [])
             stand.check()
             assert stand.cordoned() == sorted(stand.watch.persons)
+            left_out = [each for each in stand.kube.all("nodes") if is_excluded(each)]
+            assert [each["metadata"]["name"] for each in left_out] == [EXCLUDED]
             assert stand.watch.most <= AT_MOST

@@ -8,6 +8,7 @@ from tests.fakes.fleet_watch import Watch
 from tests.fakes.kube.auth import User
 from tests.fakes.kube.server import MERGE, Kube, serving
 from tests.fakes.kube.workloads import node, pod
+from updog.fleet.kubernetes.names import EXCLUSION_LABEL
 
 OPERATOR = User("system:serviceaccount:fleet:controller", ("system:masters",))
 
@@ -81,3 +82,17 @@ def test_a_restart_under_pods_is_wrong(kube: Kube, watch: Watch) -> None:
 def test_a_restart_without_a_cordon_is_wrong(watch: Watch) -> None:
     watch.goes_down("one")
     assert watch.wrongs == ["one restarts without a cordon"]
+
+
+def test_a_restart_that_load_balancers_know_nothing_of_is_wrong(kube: Kube, watch: Watch) -> None:
+    watch.excluding = True
+    operator_says(kube, "one", cordon=True)
+    watch.goes_down("one")
+    assert watch.wrongs == ["one restarts while load balancers send to it"]
+
+
+def test_taking_a_persons_exclusion_is_wrong(kube: Kube, watch: Watch) -> None:
+    kube.patch("nodes", "one", {"metadata": {"labels": {EXCLUSION_LABEL: "theirs"}}})
+    patch = {"metadata": {"labels": {EXCLUSION_LABEL: None}}}
+    kube.api.patch(kube.api.registry.named("nodes"), "", "one", patch, OPERATOR, content_type=MERGE)
+    assert watch.wrongs == [f"{OPERATOR.name} took a person's exclusion from one"]
