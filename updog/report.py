@@ -12,8 +12,6 @@ from updog.select import Chosen, Declined, Host, Policy, Verdict
 from updog.timepolicy import TimeOfRun
 from waves.duration import format_moment
 
-STATES = {True: "yes", False: "no"}
-
 
 @dataclass(frozen=True, slots=True)
 class Why:

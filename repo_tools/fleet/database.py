@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 SAMPLES = 5
 SAMPLE_LENGTH = 200
-MOST_REJECTED = 100_000
-"""How many lines that are no text, or too long, are counted for each kind of file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,11 +106,6 @@ def refusal(state: State, command: Command, *, chosen: bool, staged: bool) -> Re
     return None
 
 
-def allowed_in(state: State) -> tuple[Command, ...]:
-    """The commands that a state knows."""
-    return tuple(TABLE[state])
-
-
 def diagram() -> str:
     """The table as a Mermaid state diagram; failures are named where they change the state."""
     return "\n".join(("stateDiagram-v2", "    [*] --> Idle", *_arrows()))

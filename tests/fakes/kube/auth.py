@@ -95,9 +95,6 @@ class Guard:
         self._tokens[token] = Token(user, audiences)
         return token
 
-    def revoke(self, token: str) -> None:
-        del self._tokens[token]
-
     def account_token(
         self,
         namespace: str,

@@ -198,10 +198,6 @@ class Workloads:
             thread.join()
 
 
-def _ending(item: Object) -> bool:
-    return bool(item["metadata"].get("deletionTimestamp"))
-
-
 def _wanted(spec: Object, pods: int) -> int:
     if "minAvailable" in spec:
         return _share(spec["minAvailable"], pods)

@@ -113,7 +113,7 @@ class Scheduler:
             steps = tuple(step for step in steps if step.action is not Action.START)
         await self._do(steps, now)
         await self._tell_overdue(made, now)
-        await self._publish(made)
+        await self._publish()
         self.metrics.step(nodes, made, self.book.ledger, now)
         self.metrics.took(self._monotonic() - began, now)
         return made
@@ -256,9 +256,8 @@ class Scheduler:
                 why = f"{hold.why}; {report.why}" if report is not None else hold.why
                 await self._teller.tell(name, Told.OVERDUE, why, now)
 
-    async def _publish(self, made: Plan) -> None:
+    async def _publish(self) -> None:
         """Show in the ledger what holds drains up, for whoever asks why."""
-        del made
         self.metrics.drains(self._drains)
         said = json.dumps(
             {name: report.why for name, report in sorted(self._drains.items()) if report.why}
