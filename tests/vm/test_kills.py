@@ -122,7 +122,8 @@ def _left(ready: Ready, log: list[Event], seed: int, world: World, target: Path)
     assert all(each.good for each in verdicts), (last.position, verdicts)
     # Not the first nor the last: those are nothing and everything that was not flushed.
     chosen = len(possible) // 2
-    last.contents(possible[chosen], np.arange(len(disk))).tofile(target)
+    disk[last.sectors] = last.contents(possible[chosen], last.sectors)
+    disk.tofile(target)
     return str(verdicts[chosen].versions[0])
 
 
