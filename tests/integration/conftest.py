@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,17 @@ from fixtures.machine import Machine, make_machine
 from fixtures.os_images import Recipe, Release, build_release
 from fixtures.publisher import Publisher
 from repo_tools.keys import KeyType
+from repo_tools.repository import Repository
 
 SEED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """Small real releases of one variant."""
+    """Small real releases of one variant, below a folder, made at one moment."""
 
+    home: Path
+    now: datetime
     first: Release
     second: Release
     broken: Release
@@ -46,16 +50,29 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
         return build_release(home / version, recipe)
 
     return Releases(
-        build("1.0.0", 0), build("1.1.0", 1), build("1.2.0", 2, broken=True), build("1.2.1", 3)
+        home,
+        datetime.now(UTC),
+        build("1.0.0", 0),
+        build("1.1.0", 1),
+        build("1.2.0", 2, broken=True),
+        build("1.2.1", 3),
     )
+
+
+def published(home: Path, releases: Releases, key_type: KeyType, *, maps: bool) -> Publisher:
+    """A repository that offers 1.1.0: published once of each kind, and then copied."""
+    first = releases.home / f"repository-{key_type}-{maps}"
+    if not first.exists():
+        Publisher.create(first, releases.now, key_type).release(releases.second, maps=maps)
+    shutil.copytree(first, home)
+    return Publisher(Repository.open(home), releases.now)
 
 
 def make_world(
     home: Path, releases: Releases, key_type: KeyType = KeyType.ED25519, *, maps: bool = True
 ) -> Iterator[World]:
     """A world that lives as long as the generator is held."""
-    publisher = Publisher.create(home / "repository", datetime.now(UTC), key_type)
-    publisher.release(releases.second, maps=maps)
+    publisher = published(home / "repository", releases, key_type, maps=maps)
     with publisher.serving() as url:
         machine = make_machine(
             home / "machine",
