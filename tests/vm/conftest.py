@@ -18,3 +18,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     home = shared / "vm-world"
     home.mkdir(exist_ok=True)
     return World(home)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The many short tests go last: workers end together, and none is left with a long one."""
+    items.sort(key=lambda item: item.path.name == "test_kills.py")
