@@ -18,7 +18,7 @@ from updog.pipeline.frontier import Frontier
 from updog.pipeline.stages import Channel, Crew
 
 _BUFFERS = 2
-_PIECE = 4 << 20
+_PIECE = 2 << 20
 """Larger than elsewhere: each time that it changes hands, busy stages may keep it waiting."""
 
 
