@@ -12,7 +12,7 @@ from tests.fuzz.gpt_headers import Fuzzer
 BOX = 20.0
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_mutated_headers_are_read_or_refused_within_the_time_box() -> None:
     fuzzer = Fuzzer(random.Random(1))
     end = time.monotonic() + BOX

@@ -20,7 +20,7 @@ from updog.agent.decide import Action
 from updog.agent.loop import Agent
 from updog.agent.machine import Machine
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=25)
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 ROUNDS = 288  # every five minutes of a day

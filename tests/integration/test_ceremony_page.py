@@ -13,7 +13,7 @@ from tests.fakes.repositories import make_images
 from updog.clock import SystemClock
 from updog.trust import RootStep, TrustedMetadata
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=70)
 
 PAGE = ROOT / "docs" / "root-ceremony.md"
 RELEASE = 'version = "1.1.0"\n[migrations]\n"(1.0.0, 1.1.0)" = []\n'

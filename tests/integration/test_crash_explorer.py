@@ -119,7 +119,7 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.unlink()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=50)
 def test_a_hundred_thousand_power_cuts_break_nothing(
     small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

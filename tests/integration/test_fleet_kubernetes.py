@@ -10,7 +10,7 @@ from tests.fakes.fleet_stand import Stand, agents, standing
 from tests.fakes.kube.workloads import budget, pod
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=110),
     # Agents are tasks here. One that is replaced in the middle leaves sockets to the garbage
     # collector, which the end of a process would close.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),

@@ -23,7 +23,7 @@ from tests.fakes.kube.workloads import budget, pod
 from updog.fleet.kubernetes.names import EXCLUSION_LABEL
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(seconds=90),
     # Agents are tasks here. One that is killed in the middle leaves sockets to the garbage
     # collector, which the end of a process would close.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),

@@ -92,7 +92,7 @@ def _check_whole(world: MigrationWorld, old: Store, goal: str, expected: object,
     assert not [name for name in world.names() if name.startswith(".updog")], what
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
 @pytest.mark.parametrize("goal", GOALS)
 def test_a_cut_before_any_operation_leaves_a_whole_store(

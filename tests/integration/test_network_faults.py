@@ -27,7 +27,7 @@ from tests.fakes.nginx import Site, free_port, nginx
 from tests.integration.conftest import SEED, Releases, World, make_world
 from updog.tls import public_key_hash
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=80)
 
 DEAD, BAD = 69, 65
 LIMIT = 25.0

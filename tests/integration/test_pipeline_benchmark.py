@@ -38,7 +38,7 @@ def test_small_images_are_measured_against_the_shell(tmp_path: Path) -> None:
     assert "| bytes written by the same image again | ≤ 0 | 0 | met |" in table
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_the_link_is_no_faster_than_it_says(tmp_path: Path) -> None:
     table = _benchmark(tmp_path, "link", "--mib", "8", "--rounds", "1", "--no-peers")
 

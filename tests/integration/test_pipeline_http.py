@@ -200,7 +200,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=45)
 @pytest.mark.parametrize("length", LENGTHS)
 def test_large_images_pass_whole_and_by_their_map(tmp_path: Path, length: int) -> None:
     raw, packed, disk = tmp_path / "raw", tmp_path / "packed", tmp_path / "partition"

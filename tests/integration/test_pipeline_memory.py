@@ -140,7 +140,7 @@ def peak_of(folder: Path, size: int, way: Way, old: str = "", kept: str = "") ->
     return peak
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=120)
 def test_memory_does_not_depend_on_the_image(tmp_path: Path) -> None:
     peaks: dict[str, list[int]] = {}
     for size in SIZES:

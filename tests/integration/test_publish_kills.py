@@ -292,7 +292,7 @@ def test_clients_of_a_few_killed_publishers_of_new_keys_see_the_old_or_the_new(
     kill_publishers_of_new_keys(world, 4)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=100)
 def test_clients_of_fifty_killed_publishers_of_new_keys_see_the_old_or_the_new(
     world: World,
 ) -> None:

@@ -212,7 +212,7 @@ def die_at_event(folder: Path, now: datetime, number: int) -> None:
     publish(opened, now=now)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_publisher_killed_at_any_moment_leaves_a_valid_repository(
     repository: Repository, tmp_path: Path, now: datetime
 ) -> None:

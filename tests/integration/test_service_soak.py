@@ -19,7 +19,7 @@ from tests.fakes.api_service import ROOT, Gate, Service, gated, make_world, serv
 from tests.fakes.client_world import FileWorld
 from tests.fakes.httpserver import Exchange
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=30)
 
 ROUNDS = 48  # every half hour of a day
 WARM = 12

@@ -54,7 +54,7 @@ def dies_at(world: AttackWorld, operation: int) -> bool:
     return done.returncode == 137
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=20)
 def test_dying_at_any_file_operation_leaves_a_state_that_works(world: AttackWorld) -> None:
     world.sees(V3)
     before = world.machine.home / "before"

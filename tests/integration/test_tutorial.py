@@ -14,7 +14,7 @@ from updog.clock import SystemClock
 from updog.manifest import Update
 from updog.version import Version
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=35)
 
 PAGE = ROOT / "docs" / "tutorial.md"
 EDITION = Edition("edge", "x86_64")

@@ -23,7 +23,7 @@ from tests.fakes.client_world import V2, V3, FileWorld, release
 from updog.lock import RunLock
 from updog.service.openapi import ENDPOINTS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=50)
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ from tests.fakes.client_world import FileWorld
 from updog import staged
 from updog.lock import RunLock
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=50)
 
 
 @pytest.fixture
