@@ -1,13 +1,14 @@
-"""Machines that systemd-boot starts: unified kernel images, an EFI system partition, a disk."""
+"""Machines that OVMF starts: unified kernel images, an EFI system partition, a disk."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -76,7 +77,7 @@ def with_program(world: World, release: Release, folder: Path) -> Release:
     line = f"{COMMAND_LINE} rdinit=/efi-init updog.root_hash={release.root_hash}"
     boot = folder / f"{release.root.parent.name}-{release.version}.efi"
     if not boot.exists():  # a second one would differ: objcopy writes the time into it
-        _unify(boot, world.stage(), line)
+        unify(boot, _initramfs(world.stage()), line)
         with boot.open("r+b") as file:
             file.truncate(-(-boot.stat().st_size // BLOCK) * BLOCK)
     return replace(release, boot=boot)
@@ -89,13 +90,17 @@ def offer(world: World, release: Release, folder: Path) -> Path:
     return folder / "published"
 
 
-def computer(home: Path, release: Release, data: Path) -> EfiComputer:
+def computer(
+    home: Path, release: Release, data: Path, fill: Callable[[Path], None] | None = None
+) -> EfiComputer:
     """A new machine that runs a release from set A.
 
     Args:
         home: its folder.
-        release: with a unified kernel image.
+        release: with a unified kernel image, unless there is something else to start it.
         data: a folder whose content the data partition gets.
+        fill: puts what the firmware finds on the EFI system partition into a folder; systemd-boot
+            and set A unless said otherwise.
     """
     made = EfiComputer(home, firmware_variables(home))
     image.create_image(made.disk, layout := planned(release))
@@ -104,7 +109,7 @@ def computer(home: Path, release: Release, data: Path) -> EfiComputer:
         machines._copy(source, made.disk, extent.offset)
     with TemporaryDirectory(dir=home) as scratch:
         esp, last = Path(scratch, "esp"), Path(scratch, "data")
-        make_esp(esp, release.boot)
+        make_esp(esp, fill or partial(_systemd_boot, release.boot))
         machines._make_data(last, data)
         machines._copy(esp, made.disk, esp_offset(layout))
         machines._copy(last, made.disk, layout[-1].start_mib * MIB)
@@ -117,26 +122,28 @@ def esp_offset(layout: Sequence[PlannedPartition]) -> int:
     return each.start_mib * MIB
 
 
-def make_esp(target: Path, program: Path) -> None:
-    """Make an EFI system partition that starts set A."""
+def make_esp(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make an EFI system partition of what is put into a folder."""
     with target.open("wb") as file:
         file.truncate(ESP_MIB * MIB)
     subprocess.run(
         ["mkfs.vfat", "-F", "16", "-s", "32", target], check=True, capture_output=True, env=SBIN
     )
     with TemporaryDirectory(dir=target.parent) as scratch:
-        tree = Path(scratch)
-        for folder in ("EFI/BOOT", "EFI/updog", "loader/entries"):
-            (tree / folder).mkdir(parents=True)
-        shutil.copy(SYSTEMD_BOOT, tree / "EFI/BOOT/BOOTX64.EFI")
-        shutil.copy(program, tree / "EFI/updog/updog-a.efi")
-        name = EntryName(STEMS[0], 1)
-        entry = text(name, Slot.A, "/EFI/updog/updog-a.efi")
-        (tree / "loader/entries" / name.file).write_text(entry)
-        (tree / "loader/loader.conf").write_text("timeout 0\n")
-        subprocess.run(
-            ["mcopy", "-s", "-i", target, tree / "EFI", tree / "loader", "::"], check=True
-        )
+        fill(tree := Path(scratch))
+        subprocess.run(["mcopy", "-s", "-i", target, *tree.iterdir(), "::"], check=True)
+
+
+def _systemd_boot(program: Path, tree: Path) -> None:
+    """What starts set A."""
+    for folder in ("EFI/BOOT", "EFI/updog", "loader/entries"):
+        (tree / folder).mkdir(parents=True)
+    shutil.copy(SYSTEMD_BOOT, tree / "EFI/BOOT/BOOTX64.EFI")
+    shutil.copy(program, tree / "EFI/updog/updog-a.efi")
+    name = EntryName(STEMS[0], 1)
+    entry = text(name, Slot.A, "/EFI/updog/updog-a.efi")
+    (tree / "loader/entries" / name.file).write_text(entry)
+    (tree / "loader/loader.conf").write_text("timeout 0\n")
 
 
 def planned(release: Release) -> tuple[PlannedPartition, ...]:
@@ -154,10 +161,11 @@ def planned(release: Release) -> tuple[PlannedPartition, ...]:
     return tuple(placed)
 
 
-def _unify(target: Path, stage: bytes, line: str) -> None:
+def unify(target: Path, initramfs: bytes, line: str) -> None:
+    """Make a unified kernel image: stub, kernel, initramfs and command line in one program."""
     with TemporaryDirectory(dir=target.parent) as scratch:
         folder = Path(scratch)
-        (folder / "initrd").write_bytes(_initramfs(stage))
+        (folder / "initrd").write_bytes(initramfs)
         (folder / "cmdline").write_text(line)
         words = ["objcopy"]
         for name, source, address in (
