@@ -1,4 +1,4 @@
-"""The order of the tests: files with long ones first, so that no worker is alone with one at the end."""
+"""The order of the tests: long ones first, so that no worker is alone with one at the end."""
 
 from __future__ import annotations
 
