@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from updog.fleet.ecs.budget import Amount, granted
+from updog.fleet.budget import Budget
+from updog.fleet.ecs.budget import granted
 from updog.fleet.ecs.decide import Instance, Resume, Updater, Verdict, must_yield, resume, verdict
-from updog.fleet.ecs.hostreport import HostReport, State, Unreadable, parse
+from updog.fleet.ecs.hostreport import HostReport, Unreadable, parse
 from updog.fleet.ecs.marks import MAX_VALUE, Failure, Mark, Phase
 from updog.fleet.ecs.tasks import Move, Patience, Task, TaskPolicy, drain_step
+from updog.service.machine import State
 
 pytestmark = pytest.mark.property
 
@@ -84,7 +86,7 @@ def test_no_more_claims_are_granted_than_the_limit(claims: dict[str, Mark], limi
 @quietly
 @given(st.integers(1, 100), st.integers(1, 10**6))
 def test_percent_are_at_least_one_and_never_more_than_all(percent: int, total: int) -> None:
-    assert 1 <= Amount(percent, percent=True).of(total) <= total
+    assert 1 <= Budget(percent=percent).of(total) <= total
 
 
 @quietly

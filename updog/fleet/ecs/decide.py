@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, unique
 
-from updog.fleet.ecs.hostreport import HostReport, State
+from updog.fleet.ecs.hostreport import HostReport
 from updog.fleet.ecs.marks import CLAIM, FAILED, HOLD, Failure, Mark, Phase
+from updog.service.machine import State
 
 VARIANT = "bottlerocket.variant"
 """The attribute by which ECS knows such an instance; its agent sets it."""

@@ -14,13 +14,14 @@ from updog.errors import ConfigError, PermissionDenied, UpdogError
 from updog.fleet.ecs.decide import Instance, Resume, Verdict, resume, verdict
 from updog.fleet.ecs.errors import Gone, Throttled
 from updog.fleet.ecs.hold import Hold, Lost, PassedBy, Pauses, Run
-from updog.fleet.ecs.hostreport import HostReport, State
+from updog.fleet.ecs.hostreport import HostReport
 from updog.fleet.ecs.machine import Machine, Unanswered, Way
 from updog.fleet.ecs.marks import Mark, Phase
 from updog.fleet.ecs.options import Options
 from updog.fleet.ecs.outcome import Outcome, Result
 from updog.fleet.ecs.runcommand import Ended
 from updog.fleet.ecs.tasks import Move, Patience, drain_step, objection
+from updog.service.machine import State
 
 log = logging.getLogger(__name__)
 

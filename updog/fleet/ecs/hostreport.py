@@ -5,18 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum, unique
 from typing import Any
 
-
-@unique
-class State(StrEnum):
-    """Where the machine is, in the words of the update API (formats 10.3)."""
-
-    IDLE = "Idle"
-    AVAILABLE = "Available"
-    STAGED = "Staged"
-    READY = "Ready"
+from updog.service.machine import State
 
 
 @dataclass(frozen=True, slots=True)

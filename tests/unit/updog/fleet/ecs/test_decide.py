@@ -21,8 +21,9 @@ from updog.fleet.ecs.decide import (
     stopped_versions,
     verdict,
 )
-from updog.fleet.ecs.hostreport import HostReport, State
+from updog.fleet.ecs.hostreport import HostReport
 from updog.fleet.ecs.marks import CLAIM, FAILED, HOLD, Failure, Mark, Phase
+from updog.service.machine import State
 
 MARK = Mark("run-a", Phase.DRAINING, NOW, NOW)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from updog.fleet.ecs.hostreport import HostReport, State, Unreadable, parse
+from updog.fleet.ecs.hostreport import HostReport, Unreadable, parse
+from updog.service.machine import State
 
 
 def image(version: str) -> dict[str, Any]:
