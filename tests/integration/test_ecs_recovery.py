@@ -16,7 +16,7 @@ from moto.ecs.exceptions import InvalidParameterException
 from tests.fakes.clock import NOW
 from tests.fakes.ecs import Aws, aws
 from tests.fakes.ecsworld import LONG, EcsWorld, Machine, result_of
-from updog.fleet.ecs.budget import Amount
+from updog.fleet.budget import Budget
 from updog.fleet.ecs.marks import CLAIM, HOLD, Mark, Phase
 from updog.fleet.ecs.outcome import STOPPED, Outcome, Summary
 
@@ -231,7 +231,7 @@ def test_what_a_living_run_has_counts_for_the_budget(world: EcsWorld) -> None:
     summary = world.update()
     assert outcome(summary, free) is Outcome.SKIPPED
     assert "because of other runs" in result_of(summary, free).why
-    assert outcome(world.update(budget=Amount(2)), free) is Outcome.UPDATED
+    assert outcome(world.update(budget=Budget(2)), free) is Outcome.UPDATED
 
 
 def test_a_run_whose_task_has_stopped_is_dead_at_once(world: EcsWorld) -> None:

@@ -15,7 +15,7 @@ from moto.ssm.exceptions import SSMException
 from tests.fakes.ecs import Aws, aws
 from tests.fakes.ecsworld import DOCUMENTS, EcsWorld, Machine, result_of
 from updog.errors import ConfigError, PermissionDenied
-from updog.fleet.ecs.budget import Amount
+from updog.fleet.budget import Budget
 from updog.fleet.ecs.crew import Stopped
 from updog.fleet.ecs.marks import CLAIM, FAILED, HOLD, Phase
 from updog.fleet.ecs.options import Limits
@@ -273,7 +273,7 @@ def test_an_instance_whose_agent_does_not_come_back_is_a_failure(world: EcsWorld
 
 def test_a_version_that_failed_on_too_many_is_given_to_no_other(world: EcsWorld) -> None:
     bad = world.add(4, mood="falls-back")
-    summary = world.update(max_failures=Amount(2))
+    summary = world.update(max_failures=Budget(2))
     assert outcomes(summary) == [Outcome.FAILED] * 2 + [Outcome.HALTED] * 2
     assert summary.halted == ("1.1.0",)
     assert len(world.cloud.drained) == 2
@@ -282,22 +282,22 @@ def test_a_version_that_failed_on_too_many_is_given_to_no_other(world: EcsWorld)
 
 def test_a_halt_lasts_until_it_is_resumed_or_another_version_comes(world: EcsWorld) -> None:
     world.add(2, mood="falls-back")
-    world.update(max_failures=Amount(1))
-    again = world.update(max_failures=Amount(1))
+    world.update(max_failures=Budget(1))
+    again = world.update(max_failures=Budget(1))
     assert outcomes(again) == [Outcome.HALTED] * 2
     assert again.exit_code == HALTED
     for machine in world.machines:
         machine["mood"] = "good"
-    assert outcomes(world.update(max_failures=Amount(1), resume=True)) == [Outcome.UPDATED] * 2
+    assert outcomes(world.update(max_failures=Budget(1), resume=True)) == [Outcome.UPDATED] * 2
     for machine in world.machines:
         assert FAILED not in machine.attributes
 
 
 def test_another_version_ends_a_halt(world: EcsWorld) -> None:
     machine = world.one(mood="falls-back")
-    world.update(max_failures=Amount(1))
+    world.update(max_failures=Budget(1))
     machine["mood"], machine["offer"] = "good", "1.1.1"
-    assert outcomes(world.update(max_failures=Amount(1))) == [Outcome.UPDATED]
+    assert outcomes(world.update(max_failures=Budget(1))) == [Outcome.UPDATED]
     assert FAILED not in machine.attributes
 
 
@@ -319,13 +319,13 @@ def test_a_permission_that_turns_out_to_be_missing_ends_the_run(world: EcsWorld)
 
     world.cloud.faults["UpdateContainerInstancesState"] = refuse
     with pytest.raises(PermissionDenied):
-        world.update(budget=Amount(2))
+        world.update(budget=Budget(2))
     assert_given_back(*machines)
 
 
-@pytest.mark.parametrize(("budget", "most"), [(Amount(3), 3), (Amount(40, percent=True), 2)])
+@pytest.mark.parametrize(("budget", "most"), [(Budget(3), 3), (Budget(percent=40), 2)])
 def test_no_more_than_the_budget_are_away_at_once(
-    world: EcsWorld, budget: Amount, most: int
+    world: EcsWorld, budget: Budget, most: int
 ) -> None:
     world.add(7)
     summary = world.update(budget=budget)
@@ -336,7 +336,7 @@ def test_no_more_than_the_budget_are_away_at_once(
 def test_a_machine_that_is_not_managed_does_not_spoil_the_others(world: EcsWorld) -> None:
     stranger = world.one(managed=False)
     world.add(3)
-    summary = world.update(budget=Amount(3))
+    summary = world.update(budget=Budget(3))
     assert "does not know it" in result_of(summary, stranger).why
     assert outcomes(summary) == [Outcome.SKIPPED] + [Outcome.UPDATED] * 3
 
@@ -409,7 +409,7 @@ def test_a_machine_that_ec2_finds_unsound_is_not_updated(world: EcsWorld) -> Non
 def test_more_than_a_hundred_instances_are_all_seen(world: EcsWorld) -> None:
     world.add(128, offer="", services=0)
     late = world.add(4)
-    summary = world.update(budget=Amount(4))
+    summary = world.update(budget=Budget(4))
     assert len(summary.results) == 132
     assert summary.count(Outcome.CURRENT) == 128
     assert_given_back(*late)
@@ -440,7 +440,7 @@ def test_being_told_to_stop_gives_everything_back_at_once(world: EcsWorld) -> No
             raise Stopped
         world.sleep(seconds)
 
-    summary = world.update(budget=Amount(2), wait=wait)
+    summary = world.update(budget=Budget(2), wait=wait)
     assert outcomes(summary) == [Outcome.INTERRUPTED] * 4
     assert summary.exit_code == STOPPED
     assert_given_back(*machines)
@@ -459,7 +459,7 @@ def test_whatever_goes_wrong_the_instances_are_given_back(world: EcsWorld) -> No
         world.sleep(seconds)
 
     with pytest.raises(Surprise):
-        world.update(budget=Amount(2), wait=wait)
+        world.update(budget=Budget(2), wait=wait)
     assert_given_back(*machines)
 
 

@@ -4,48 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from updog.fleet.budget import HUNDRED, Budget
 from updog.fleet.ecs.marks import Mark, Phase
 
-WHOLE = 100
 _AMOUNT = re.compile(r"([0-9]{1,6})(%?)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A number of instances, or a part of all.
-
-    Attributes:
-        value: the number, or percent.
-        percent: whether `value` is a part.
-    """
-
-    value: int
-    percent: bool = False
-
-    def of(self, total: int) -> int:
-        """The number of instances: percent are rounded down, but never to none.
-
-        Args:
-            total: how many there are.
-        """
-        return max(1, total * self.value // WHOLE) if self.percent else self.value
-
-    def __str__(self) -> str:
-        return f"{self.value}{'%' if self.percent else ''}"
-
-
-def parse_amount(text: str) -> Amount:
+def parse_amount(text: str) -> Budget:
     """The amount written as ``N`` or ``N%``, at least 1 and at most 100 %.
 
     Raises:
         ValueError: it is written otherwise.
     """
     match = _AMOUNT.fullmatch(text)
-    if match is None or not int(match[1]) or (match[2] and int(match[1]) > WHOLE):
+    if match is None or not int(match[1]) or (match[2] and int(match[1]) > HUNDRED):
         raise ValueError(f"{text[:20]!r} is neither a number from 1 nor a part such as 10%")
-    return Amount(int(match[1]), percent=bool(match[2]))
+    return Budget(percent=int(match[1])) if match[2] else Budget(nodes=int(match[1]))
 
 
 def granted(claims: Mapping[str, Mark], instance: str, limit: int) -> bool:

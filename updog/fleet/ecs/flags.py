@@ -6,7 +6,8 @@ import argparse
 import math
 from datetime import timedelta
 
-from updog.fleet.ecs.budget import Amount, parse_amount
+from updog.fleet.budget import Budget
+from updog.fleet.ecs.budget import parse_amount
 from updog.fleet.ecs.options import ONE, THREE, Documents, Limits, Options
 from updog.fleet.ecs.tasks import TaskPolicy
 from updog.logs import LEVELS
@@ -152,7 +153,7 @@ def span(text: str) -> timedelta:
 _MOST_SECONDS = 366 * 24 * 3600
 
 
-def _amount(text: str) -> Amount:
+def _amount(text: str) -> Budget:
     try:
         return parse_amount(text)
     except ValueError as error:

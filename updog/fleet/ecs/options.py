@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from updog.fleet.ecs.budget import Amount
+from updog.fleet.budget import Budget
 from updog.fleet.ecs.tasks import TaskPolicy
 
-ONE, THREE = Amount(1), Amount(3)
+ONE, THREE = Budget(nodes=1), Budget(nodes=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class Options:
     """
 
     documents: Documents
-    budget: Amount = ONE
-    max_failures: Amount = THREE
+    budget: Budget = ONE
+    max_failures: Budget = THREE
     attempts: int = 3
     tasks: TaskPolicy = TaskPolicy.SKIP
     resume: bool = False

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.clock import NOW
-from updog.fleet.ecs.budget import Amount, granted, parse_amount, room
+from updog.fleet.budget import Budget
+from updog.fleet.ecs.budget import granted, parse_amount, room
 from updog.fleet.ecs.marks import Mark, Phase
 
 LATER = NOW + timedelta(seconds=1)
@@ -60,4 +61,4 @@ def test_there_is_room_for_what_is_left_of_the_budget() -> None:
 
 
 def test_an_amount_of_percent_is_told_from_a_number() -> None:
-    assert parse_amount("5%") == Amount(5, percent=True)
+    assert parse_amount("5%") == Budget(percent=5)

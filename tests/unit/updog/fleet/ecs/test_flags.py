@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from updog.errors import UsageError
+from updog.fleet.budget import Budget
 from updog.fleet.ecs import flags
-from updog.fleet.ecs.budget import Amount
 from updog.fleet.ecs.command import main
 from updog.fleet.ecs.options import Documents, Limits, Options
 from updog.fleet.ecs.tasks import TaskPolicy
@@ -33,7 +33,7 @@ def test_upstreams_flags_are_taken_with_one_dash_and_with_two() -> None:
 def test_what_is_not_said_is_upstreams_way() -> None:
     found = flags.options(flags.parse(REQUIRED))
     assert found == Options(Documents("c", "a", "r"))
-    assert (found.budget, found.tasks) == (Amount(1), TaskPolicy.SKIP)
+    assert (found.budget, found.tasks) == (Budget(1), TaskPolicy.SKIP)
 
 
 def test_everything_can_be_said() -> None:
@@ -42,8 +42,8 @@ def test_everything_can_be_said() -> None:
     args = flags.parse([*REQUIRED, *said, *times, "--resume", "--every", "2 hours"])
     assert flags.options(args) == Options(
         Documents("c", "a", "r"),
-        budget=Amount(20, percent=True),
-        max_failures=Amount(5),
+        budget=Budget(percent=20),
+        max_failures=Budget(5),
         attempts=2,
         tasks=TaskPolicy.STOP,
         resume=True,
