@@ -126,6 +126,7 @@ PURE = {
     "updog.fleet.judging",
     "updog.fleet.kubernetes.duty",
     "updog.fleet.kubernetes.environment",
+    "updog.fleet.kubernetes.hours",
     "updog.fleet.kubernetes.names",
     "updog.fleet.kubernetes.pods",
     "updog.fleet.kubernetes.settings",
