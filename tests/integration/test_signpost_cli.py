@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -191,9 +192,14 @@ def test_a_second_update_goes_into_a(disk: Disk) -> None:
     disk.shows(CHOSEN, PROVEN)
 
 
+def set_bits(path: Path, numbers: Sequence[int], bits: Sequence[int]) -> None:
+    """Set attribute bits at once, as sgdisk sleeps for a second whenever it has written."""
+    words = [word for bit in bits for number in numbers for word in ("-A", f"{number}:set:{bit}")]
+    run("sgdisk", *words, path)
+
+
 def test_bits_of_others_stay(disk: Disk) -> None:
-    for bit in (0, 2, 58, 63):
-        run("sgdisk", "-A", f"{BOOT_A}:set:{bit}", "-A", f"{BOOT_B}:set:{bit}", disk.path)
+    set_bits(disk.path, (BOOT_A, BOOT_B), (0, 2, 58, 63))
     others = 1 << 0 | 1 << 2 | 1 << 58 | 1 << 63
     for verb in ("clear-inactive", "mark-inactive-valid", "upgrade-to-inactive", "cancel-upgrade"):
         disk.signpost(verb)
@@ -202,8 +208,7 @@ def test_bits_of_others_stay(disk: Disk) -> None:
 
 
 def test_bits_set_by_sgdisk_are_shown(disk: Disk) -> None:
-    for bit in (49, 50, 53, 56):
-        run("sgdisk", "-A", f"{BOOT_B}:set:{bit}", disk.path)
+    set_bits(disk.path, (BOOT_B,), (49, 50, 53, 56))
     assert "Set B:" in disk.signpost("status")
     assert "priority=6 tries_left=2 successful=true" in disk.signpost("status")
 
