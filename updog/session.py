@@ -1,20 +1,20 @@
 """One conversation with a repository: refresh what is trusted, then read what it vouches for.
 
-The parts: `updog.trust` decides, `updog.refresh` walks from root to targets, and this module speaks
-to the rest of the program. Nothing is read before a refresh, and time stands still while it lasts.
-After it time goes on: a download may last longer than the metadata that vouches for the next one.
+The parts: `updog.trust` decides, `updog.refresh` walks from root to targets, `updog.remote` asks
+for files, and this module speaks to the rest of the program. Nothing is read before a refresh, and
+time stands still while it lasts. After it time goes on: a download may last longer than the
+metadata that vouches for the next one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from updog.body import Body, Fetcher, RangeFetcher, of_length
+from updog.body import Body, Fetcher
 from updog.clock import Clock
 from updog.delegations import find_target
 from updog.errors import (
@@ -25,14 +25,12 @@ from updog.errors import (
     UnreachableError,
     UpdogError,
 )
-from updog.mirrors import elsewhere
-from updog.patience import Budget
 from updog.refresh import ROOT_CHAIN_LIMIT, ROOT_LIMIT, Refresh
-from updog.resume import STEP, ResumingBody
+from updog.remote import Remote, RepositoryUrls
 from updog.trust import NO_GRACE
 from updog.tufcache import cache_metadata, cache_target, prune_targets
 from updog.tuffiles import Target, Verified
-from updog.tufnames import check_flat_name, role_file, target_file, url, url_path
+from updog.tufnames import check_flat_name, role_file, target_file
 from updog.tufroot import precedes
 from updog.tufstore import MetadataStore
 
@@ -44,20 +42,6 @@ __all__ = ["RepositoryUrls", "Session", "Target"]
 T = TypeVar("T")
 
 READ_LIMIT = 16 << 20
-RESUMES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryUrls:
-    """Where a repository is, with or without slashes at the end.
-
-    Attributes:
-        metadata: the directory of ``timestamp.json``.
-        targets: the directory of the target files.
-    """
-
-    metadata: str
-    targets: str
 
 
 class Session:
@@ -89,11 +73,9 @@ class Session:
     ) -> None:
         self._latest = now
         self._clock: Clock | None = None
-        self._urls = urls
-        self._fetcher = fetcher
-        self._query: dict[str, str] = {}
+        self._remote = remote = Remote(urls, fetcher)
         self._begin = partial(
-            Refresh, shipped_root, store, self._metadata, now, root_chain_limit, grace
+            Refresh, shipped_root, store, remote.metadata, now, root_chain_limit, grace
         )
         self._refresh = self._begin()
         self._done = False
@@ -112,7 +94,7 @@ class Session:
 
     def query(self, name: str, value: str) -> None:
         """Add a parameter to every address from now on (formats 7)."""
-        self._query[name] = value
+        self._remote.query[name] = value
 
     def refresh(self) -> None:
         """Bring the trusted metadata up to date; a second call does nothing.
@@ -183,7 +165,7 @@ class Session:
             UnreachableError: it could not be fetched.
         """
         self.check_fresh()
-        return self._stream(target, offset)
+        return self._remote.stream(self.target_file(target), target, offset)
 
     def ranges(self, target: Target) -> RangeSource | None:
         """Return a target in ranges, or None where it can only be streamed. NOT verified either.
@@ -193,10 +175,7 @@ class Session:
         """
         from updog.pipeline.source import Guarded  # noqa: PLC0415 - start-up: images only
 
-        if not isinstance(self._fetcher, RangeFetcher):
-            return None
-        budget = Budget(2 * target.length + STEP, target.name)
-        found = self._fetcher.ranges(self._target_url(target), target.name, budget.take)
+        found = self._remote.ranges(self.target_file(target), target)
         # A download may last longer than what vouches for it: each request asks again.
         return None if found is None else Guarded(found, self.check_fresh)
 
@@ -209,7 +188,7 @@ class Session:
         Raises:
             TrustError: no server is left, and this is what was wrong with an earlier one.
         """
-        return elsewhere(self._fetcher, error)
+        return self._remote.elsewhere(error)
 
     def check_fresh(self) -> None:
         """Check that no metadata has expired by now, which never steps back (formats 6.1).
@@ -324,14 +303,14 @@ class Session:
             raise
 
     def _read(self, target: Target) -> bytes:
-        data = self._fetcher.get(self._target_url(target), max_bytes=target.length)
+        data = self._remote.target(self.target_file(target), target.length)
         target.check(data)
         return data
 
     def _cache_target(self, target: Target, directory: Path) -> None:
         name = self.target_file(target)
         self.check_fresh()
-        start = partial(self._stream, target, 0)
+        start = partial(self._remote.stream, name, target, 0)
         self._believed(lambda: cache_target(directory, name, target, start))
 
     def _root_chain(self) -> dict[int, bytes]:
@@ -347,7 +326,7 @@ class Session:
     def _older_root(self, version: int, newer: bytes) -> bytes | None:
         """A root before the shipped one: nobody trusts it, but it has to lead to the next."""
         try:
-            data = self._metadata(role_file("root", version), ROOT_LIMIT)
+            data = self._remote.metadata(role_file("root", version), ROOT_LIMIT)
             precedes(data, newer)
         except NotThere:
             return None
@@ -363,22 +342,6 @@ class Session:
             raise InternalError("a refresh ended without timestamp or snapshot")
         top: dict[str, Verified[Any]] = {"root": trust.root, "timestamp": trust.timestamp}
         return top | {"snapshot": trust.snapshot, "targets": trust.targets["targets"]}
-
-    def _metadata(self, file_name: str, max_bytes: int) -> bytes:
-        address = url(self._urls.metadata, file_name, self._query)
-        return self._fetcher.get(address, max_bytes=max_bytes)
-
-    def _stream(self, target: Target, offset: int) -> Body:
-        address = self._target_url(target)
-        budget = Budget(2 * target.length + STEP, target.name)
-
-        def start(at: int) -> Body:
-            return of_length(self._fetcher.open(address, offset=at), target.length, target.name)
-
-        return ResumingBody(start, offset, RESUMES, budget)
-
-    def _target_url(self, target: Target) -> str:
-        return url(self._urls.targets, url_path(self.target_file(target)), self._query)
 
     def _require_refresh(self) -> None:
         if not self._done:

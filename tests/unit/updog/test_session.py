@@ -25,7 +25,8 @@ from updog.errors import (
     TrustError,
     UnreachableError,
 )
-from updog.session import RESUMES, Session
+from updog.remote import RESUMES
+from updog.session import Session
 from updog.tufstore import MetadataStore
 
 DATA = bytes(range(256)) * 40
