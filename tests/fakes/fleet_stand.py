@@ -33,7 +33,7 @@ from tests.fakes.kube.workloads import Workloads, budget, node, pod, replica_set
 from updog.clock import SystemClock
 from updog.fleet.kubernetes import settings
 from updog.fleet.kubernetes.agent import Agent
-from updog.fleet.kubernetes.cluster import connected
+from updog.fleet.kubernetes.connecting import connected
 from updog.fleet.kubernetes.host import Host, Pace
 from updog.fleet.kubernetes.names import DEFAULT_NAMESPACE as SPACE
 from updog.fleet.kubernetes.names import INTERFACE_LABEL, INTERFACE_VERSION

@@ -7,19 +7,13 @@ that nothing is decided on what has changed meanwhile.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
-from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, Configuration
+from kubernetes_asyncio.client import ApiClient
 from kubernetes_asyncio.client.exceptions import ApiException
-from kubernetes_asyncio.config.config_exception import ConfigException
 
-from updog.errors import ConfigError
 from updog.fleet.kubernetes.errors import ApiFailure, Cause
 from updog.fleet.kubernetes.names import GROUP, PLURAL, VERSION
 from updog.fleet.kubernetes.shadow import Tree
@@ -245,45 +239,6 @@ def pods_in(namespace: str) -> str:
 def events_in(namespace: str) -> str:
     """Where the events of a namespace are."""
     return f"/api/v1/namespaces/{namespace}/events"
-
-
-@asynccontextmanager
-async def connected(
-    namespace: str, kubeconfig: Path | None = None, context: str | None = None
-) -> AsyncIterator[Cluster]:
-    """Connect to the cluster while the block runs.
-
-    Args:
-        namespace: where shadows and the ledger are.
-        kubeconfig: whose cluster; None for the usual ones: the one around this pod, unless
-            `KUBECONFIG` names a file, or else the file in the home directory.
-        context: of that file; None for its current one.
-
-    Raises:
-        ConfigError: there is no such configuration.
-    """
-    settings = Configuration()
-    try:
-        if kubeconfig is None and in_cluster():
-            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(
-                config_file=None if kubeconfig is None else str(kubeconfig),
-                context=context,
-                client_configuration=settings,
-            )
-    except (ConfigException, OSError, ValueError, TypeError) as error:
-        raise ConfigError(
-            f"The cluster is not known: {error}",
-            hint="Name a kubeconfig with --kubeconfig, or in KUBECONFIG.",
-        ) from error
-    async with ApiClient(configuration=settings) as api:
-        yield Cluster(api, namespace)
-
-
-def in_cluster() -> bool:
-    """Whether this is a pod that is not told of another cluster."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG")
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

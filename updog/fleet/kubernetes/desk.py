@@ -16,7 +16,8 @@ from updog.clock import SystemClock
 from updog.errors import UsageError
 from updog.fleet.halting import Ledger
 from updog.fleet.kubernetes import book, settings
-from updog.fleet.kubernetes.cluster import NODES, Cluster, connected
+from updog.fleet.kubernetes.cluster import NODES, Cluster
+from updog.fleet.kubernetes.connecting import connected
 from updog.fleet.kubernetes.errors import NOT_FOUND, ApiFailure
 from updog.fleet.kubernetes.names import LEDGER, PAUSE, RETRY
 from updog.fleet.kubernetes.shadow import Tree, ledger_of, written

@@ -13,7 +13,7 @@ from pathlib import Path
 from updog import logs
 from updog.clock import SystemClock
 from updog.fleet.kubernetes import settings
-from updog.fleet.kubernetes.cluster import connected
+from updog.fleet.kubernetes.connecting import connected
 
 BURST = 3
 

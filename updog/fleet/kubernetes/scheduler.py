@@ -27,8 +27,8 @@ from updog.fleet.kubernetes.names import SETBACK, shadow_name
 from updog.fleet.kubernetes.settings import Controller
 from updog.fleet.kubernetes.shadow import Tree, new_shadow, setback_text, spec_tree, written
 from updog.fleet.kubernetes.store import Store, version_of
-from updog.fleet.kubernetes.telling import Teller, Told
-from updog.fleet.model import NodeView, State
+from updog.fleet.kubernetes.telling import Teller, Told, told_of
+from updog.fleet.model import NodeView
 from updog.fleet.policy import Plan, plan
 from updog.fleet.steps import Action, Step
 
@@ -241,7 +241,7 @@ class Scheduler:
                 self._forget(step.node)
             raise
         self.store.put_shadow(found)
-        await self._teller.tell(step.node, _TOLD[_kind(step)], step.why, now)
+        await self._teller.tell(step.node, told_of(step, step.spec.state), step.why, now)
 
     async def _restore(self, step: Step, now: datetime) -> None:
         node = self.store.view(step.node)
@@ -287,23 +287,3 @@ def _as(kind: str, items: list[Tree]) -> list[Tree]:
 
 def _failed(failure: Failure) -> str:
     return f"the attempt with {failure.version or 'no version'} failed: {failure.reason}"
-
-
-def _kind(step: Step) -> str:
-    if step.action is Action.START:
-        return "start"
-    if step.setback is not None:
-        return "failed"
-    if step.settled:
-        return "settled"
-    return step.spec.state.value if step.spec is not None else ""
-
-
-_TOLD = {
-    "start": Told.STARTED,
-    "failed": Told.FAILED,
-    "settled": Told.SUCCEEDED,
-    State.REBOOTED.value: Told.PERMITTED,
-    State.MONITORING.value: Told.RETURNED,
-    State.IDLE.value: Told.WITHDRAWN,
-}

@@ -16,6 +16,8 @@ from updog.fleet.kubernetes.errors import ApiFailure
 from updog.fleet.kubernetes.names import GROUP, KIND, MANAGER, VERSION
 from updog.fleet.kubernetes.shadow import Tree
 from updog.fleet.kubernetes.store import Store
+from updog.fleet.model import State
+from updog.fleet.steps import Action, Step
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,20 @@ class Told(StrEnum):
 
 
 WARNINGS = frozenset({Told.BLOCKED, Told.FAILED, Told.OVERDUE, Told.UNWELL, Told.HALTED})
+_OF_STATES = {
+    State.REBOOTED: Told.PERMITTED,
+    State.MONITORING: Told.RETURNED,
+    State.IDLE: Told.WITHDRAWN,
+}
+
+
+def told_of(step: Step, state: State) -> Told:
+    """What is told of a step that was taken, which says what state a node is to be in."""
+    if step.action is Action.START:
+        return Told.STARTED
+    if step.setback is not None:
+        return Told.FAILED
+    return Told.SUCCEEDED if step.settled else _OF_STATES[state]
 
 
 class Teller:
