@@ -14,7 +14,8 @@ import pytest
 
 from partitions.bootflags import BootFlags
 from partitions.layout import Slot
-from tests.fakes.client_world import V2, V3, ClientWorld, FileWorld, held_until, later, release
+from tests.fakes.api_service import make_world
+from tests.fakes.client_world import V2, V3, FileWorld, held_until, later, release
 from updog.cli import main
 from updog.errors import Unhealthy
 
@@ -26,11 +27,7 @@ CHOSEN = BootFlags(2, 1)
 
 @pytest.fixture
 def world(tmp_path: Path) -> FileWorld:
-    client = ClientWorld(tmp_path)
-    client.offer(release(V2), release(V3))
-    made = FileWorld(client)
-    made.save()
-    return made
+    return make_world(tmp_path)
 
 
 def run(world: FileWorld, *words: str) -> int:

@@ -10,7 +10,8 @@ import pytest
 
 from partitions.bootflags import BootFlags
 from partitions.layout import Slot
-from tests.fakes.client_world import V2, V3, ClientWorld, FileWorld, held_until, later, release
+from tests.fakes.api_service import make_world
+from tests.fakes.client_world import V2, V3, FileWorld, held_until, later, release
 from tests.fakes.two_sets import RAW
 from updog import arguments
 from updog.cli import COMMANDS, main
@@ -28,11 +29,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def world(tmp_path: Path) -> FileWorld:
-    client = ClientWorld(tmp_path)
-    client.offer(release(V2), release(V3))
-    made = FileWorld(client)
-    made.save()
-    return made
+    return make_world(tmp_path)
 
 
 def offer_nothing_yet(world: FileWorld) -> None:
