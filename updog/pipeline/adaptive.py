@@ -247,15 +247,21 @@ class _Network:
 
     def skip_fetched(self, todo: Frontier) -> None:
         """Mark, there as well, what an interrupted run has fetched; the rest is fetched next."""
-        requests = tuple(requests_for(self._map, todo, together=self._source.whole_only))
-        begins = [todo.missing(request.place.first) for request in requests]
+        begins: list[int] = []
+        planned: list[Request] = []
+        for request in requests_for(self._map, todo, together=self._source.whole_only):
+            begins.append(todo.missing(request.place.first))
+            # As many as a sparse fetch has; all those of a large image would be held for long.
+            if len(planned) <= REQUESTS:
+                planned.append(request)
         found = find_fetched(self._medium, self._map, todo, begins, self._counters)
         before = todo.count_missing()
         for first, count in found:
             for marks in (self._frontier, todo):
                 marks.mark(first, count)
         # Where nothing was found, as usual, the requests can be sent as they are.
-        self._planned = requests if todo.count_missing() == before else ()
+        whole = len(planned) == len(begins) and todo.count_missing() == before
+        self._planned = tuple(planned) if whole else ()
 
     def fetch_missing(self, todo: Frontier) -> None:
         """Fetch what is missing there, and mark it there as well."""

@@ -9,6 +9,7 @@ from updog.blockmap import BLOCK, BLOCK_SHIFT, blocks_in
 from updog.pipeline.stages import Stopped
 
 _BITS = 8
+_PIECE = 1 << 12
 _ALL = 0xFF
 _SOME_MISSING, _SOME_RIGHT = re.compile(rb"[^\xff]"), re.compile(rb"[^\0]")
 
@@ -114,7 +115,9 @@ class Frontier:
 
     def count_missing(self) -> int:
         """How many blocks are not right."""
-        return self._blocks - int.from_bytes(self._state).bit_count()
+        # Piece by piece: a number as long as the image's marks would be as large once more.
+        pieces = (self._state[at : at + _PIECE] for at in range(0, len(self._state), _PIECE))
+        return self._blocks - sum(int.from_bytes(piece).bit_count() for piece in pieces)
 
     def _set(self, first: int, stop: int) -> None:
         stop = min(stop, self._blocks)
