@@ -123,8 +123,9 @@ class Crew:
     def start(self, work: Callable[[], object], name: str) -> None:
         """Run `work` on a thread of its own."""
         thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
-        self._threads.append(thread)
         thread.start()
+        # Behind the start, which fails where there is no room for a thread: nobody can wait for it.
+        self._threads.append(thread)
 
     def stop(self, failure: BaseException) -> None:
         """Give up; the first reason given is the one that counts."""

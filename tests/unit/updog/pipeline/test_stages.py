@@ -97,3 +97,28 @@ def test_an_item_is_let_go_before_the_next_is_waited_for() -> None:
     channel.close()
     assert next(items, None) is None
     assert Thing.gone
+
+
+def test_a_thread_that_there_is_no_room_for_is_not_waited_for() -> None:
+    channel: Channel[int] = Channel(1)
+    ended: list[bool] = []
+
+    def work() -> None:
+        try:
+            list(channel)
+        finally:
+            ended.append(True)
+
+    def start_two() -> None:
+        with Crew(channel) as crew:
+            crew.start(work, "first")
+            threading.stack_size(1 << 46)
+            crew.start(work, "second")
+
+    size = threading.stack_size()
+    try:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            start_two()
+    finally:
+        threading.stack_size(size)
+    assert ended == [True]
