@@ -83,7 +83,7 @@ class Plan:
         """
         with Crew(frontier, cancel=self._counters.cancel) as crew:
             crew.start(lambda: write_zeros(medium, self._map, frontier, self._counters), "zeros")
-            if self._base is not None:
+            if self._base is not None and self._rows:
                 copier = Copier(self._base.medium, medium, self._map, frontier, self._counters)
                 copier.copy(merge(*self._rows, key=lambda run: run.target))
 
