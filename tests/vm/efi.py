@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
 from fixtures.os_images import BLOCK, Release
 from fixtures.vmos import machines
@@ -27,8 +25,8 @@ from partitions.systemdboot.entries import EntryName, text
 from repo_tools.bootstage import cpio
 from repo_tools.bootstage.kernelmodules import ModuleTree
 from repo_tools.repository import Repository
-from tests.vm.guest import Guest, _connected
-from tests.vm.machine import Disk, Hardware, booted, firmware_variables
+from tests.vm.guest import Guest, switched_on
+from tests.vm.machine import Disk, Hardware, firmware_variables
 from tests.vm.world import World
 
 ESP_MIB = 128
@@ -61,15 +59,9 @@ class EfiComputer:
     @contextmanager
     def on(self, disk: Disk | None = None, *, limit: float = 600.0) -> Iterator[Guest]:
         """Switch it on; see `tests.vm.guest.Computer.on`."""
-        name = f"updog-vm-{os.getpid()}-{uuid4().hex}"
-        port = ["-chardev", f"socket,id=tests,path={name},abstract=on,server=on,wait=off"]
-        port += ["-device", "isa-serial,chardev=tests"]
-        hardware = Hardware(disk or Disk(self.disk), firmware=self.variables, more=tuple(port))
-        with (
-            booted(hardware, self.home, limit=limit) as machine,
-            _connected(machine, name) as channel,
-        ):
-            yield Guest(machine, channel)
+        hardware = Hardware(disk or Disk(self.disk), firmware=self.variables)
+        with switched_on(hardware, self.home, limit=limit) as guest:
+            yield guest
 
 
 def with_program(world: World, release: Release, folder: Path) -> Release:

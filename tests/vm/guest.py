@@ -9,7 +9,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -159,18 +159,29 @@ class Computer:
             disk: another disk than its own.
             limit: seconds until it is switched off.
         """
-        # No path: the folders of tests may be too long for a socket's.
-        name = f"updog-vm-{os.getpid()}-{uuid4().hex}"
-        port = ["-chardev", f"socket,id=tests,path={name},abstract=on,server=on,wait=off"]
-        port += ["-device", "isa-serial,chardev=tests"]
         hardware = Hardware(
-            disk or Disk(self.disk), self.kernel, self.stage, STAGE_WORDS, more=(*port, *more)
+            disk or Disk(self.disk), self.kernel, self.stage, STAGE_WORDS, more=more
         )
-        with (
-            booted(hardware, self.home, limit=limit) as machine,
-            _connected(machine, name) as channel,
-        ):
-            yield Guest(machine, channel)
+        with switched_on(hardware, self.home, limit=limit) as guest:
+            yield guest
+
+
+@contextmanager
+def switched_on(hardware: Hardware, home: Path, *, limit: float) -> Iterator[Guest]:
+    """Switch a machine on that has, besides, the port over which its commands are run.
+
+    Args:
+        hardware: what it is made of.
+        home: its folder.
+        limit: seconds until it is switched off.
+    """
+    # No path: the folders of tests may be too long for a socket's.
+    name = f"updog-vm-{os.getpid()}-{uuid4().hex}"
+    port = ["-chardev", f"socket,id=tests,path={name},abstract=on,server=on,wait=off"]
+    port += ["-device", "isa-serial,chardev=tests"]
+    equipped = replace(hardware, more=(*port, *hardware.more))
+    with booted(equipped, home, limit=limit) as machine, _connected(machine, name) as channel:
+        yield Guest(machine, channel)
 
 
 @contextmanager
