@@ -32,8 +32,8 @@ from pathlib import Path
 from fixtures.machine import make_machine
 from fixtures.os_images import Recipe, build_release
 from fixtures.publisher import Publisher
+from packaging_tools.wheel import build_wheel
 
-ROOT = Path(__file__).resolve().parents[1]
 RUNS = 15
 STOCK = """
 import os, sys
@@ -111,9 +111,7 @@ def compiled_modules() -> dict[str, str]:
 
 def installed(home: Path) -> Path:
     """Install a wheel of this checkout into a new environment; return where its programs are."""
-    build = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(home)]
-    quietly([sys.executable, *build], cwd=ROOT)
-    (wheel,) = home.glob("*.whl")
+    wheel = build_wheel(home)
     quietly([sys.executable, "-m", "venv", "--without-pip", str(home / "venv")])
     programs = home / "venv/bin"
     pip = ["-m", "pip", "--python", str(programs / "python"), "install", "--no-deps", str(wheel)]
@@ -123,11 +121,9 @@ def installed(home: Path) -> Path:
     return programs
 
 
-def quietly(command: Sequence[str], cwd: Path | None = None) -> None:
+def quietly(command: Sequence[str]) -> None:
     """Run a command whose words matter only if it fails."""
-    ended = subprocess.run(
-        command, cwd=cwd, capture_output=True, check=False, env=compiled_modules()
-    )
+    ended = subprocess.run(command, capture_output=True, check=False, env=compiled_modules())
     if ended.returncode:
         sys.exit(f"{command} ended with {ended.returncode}: {ended.stderr.decode()}")
 
