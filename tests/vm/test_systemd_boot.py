@@ -65,7 +65,7 @@ def test_there_and_back_again(world: World, tmp_path: Path) -> None:
     known = [Known(each.version, each.boot, each.root, each.hash) for each in (old, new)]
     place = efi.esp_offset(efi.planned(old)), efi.ESP_MIB * MIB
     cuts = EspCuts(computer.disk, place, known, PROGRAMS)
-    cuts.run(log, Bounds(complete=64, cuts=8, alone=6, samples=9))
+    cuts.run(log, Bounds(complete=64, cuts=12, alone=9, samples=14))
     assert cuts.bad == []
     assert cuts.states >= LEAST
     assert cuts.started == {OLD, NEW}
