@@ -17,6 +17,9 @@ from updog.clock import Clock
 from updog.moving import Moving, Phase, Progress
 
 MEGABYTE = 1_000_000
+TENTHS_BELOW = 100 * MEGABYTE
+NAME_LEAST = 16
+"""Columns of a name that tell one image of a set from another."""
 EVERY = timedelta(milliseconds=200)
 EVERY_FILE = timedelta(seconds=1)
 CLEAR = "\x1b[K"
@@ -52,7 +55,7 @@ class Pace:
 
 
 class ProgressLine:
-    """Shows percent, megabytes, rate and the time left of the target that moves.
+    """Shows percent, megabytes, bytes in and out, rate and the time left of the target that moves.
 
     Args:
         out: where to write; a terminal.
@@ -70,7 +73,7 @@ class ProgressLine:
         spent = self._pace.spent(moving)
         if spent is None:
             return
-        line = shortened(line_for(moving, spent), self._width - 1)
+        line = line_for(moving, spent, self._width - 1)
         # The cursor goes back to the start, so that an error message overwrites a stopped line.
         end = "\n" if moving.phase is Phase.DONE else "\r"
         self._out.write(f"{CLEAR}{line}{end}")
@@ -138,18 +141,36 @@ def together(watchers: Sequence[Progress]) -> Progress:
     return tell
 
 
-def line_for(moving: Moving, spent: timedelta) -> str:
-    """One line about a target; sizes in MB of a million bytes."""
-    percent = _percent(moving)
-    sizes = f"{moving.done / MEGABYTE:.1f}/{moving.total / MEGABYTE:.1f} MB"
+def line_for(moving: Moving, spent: timedelta, width: int = 1000) -> str:
+    """One line about a target; sizes in MB of a million bytes.
+
+    In is what came from the repository, out is what was written. Where the columns do not suffice,
+    the rate goes first, because the time left says as much, and the beginning of the name last.
+    """
+    parts = _parts(moving, spent)
+    least = min(len(moving.name), NAME_LEAST)
+    for spare in ("rate", "moved"):
+        if least + sum(map(len, parts.values())) > width:
+            parts.pop(spare)
+    return shortened(moving.name + "".join(parts.values()), width)
+
+
+def _parts(moving: Moving, spent: timedelta) -> dict[str, str]:
+    """What a line says after the name; empty where there is nothing to say."""
+    # Tenths of a large image tell nobody anything.
+    size = "{:.1f}" if moving.total < TENTHS_BELOW else "{:.0f}"
+    done, total, received, written = (
+        size.format(one / MEGABYTE)
+        for one in (moving.done, moving.total, moving.received, moving.written)
+    )
     rate = _rate(moving, spent)
-    told = f"{moving.name}  {percent:3d} %  {sizes}"
-    if moving.phase is not Phase.TRANSFER:
-        told += f"  {_WORDS[moving.phase]}"
-    if rate:
-        told += f"  {rate / MEGABYTE:.1f} MB/s"
     left = _left(moving, rate)
-    return f"{told}  {left // 60}:{left % 60:02d} left" if left else told
+    return {
+        "done": f"  {_percent(moving):3d} %  {done}/{total} MB{_WORDS[moving.phase]}",
+        "moved": f"  {received} MB in, {written} MB out" if moving.phase in _MOVING else "",
+        "rate": f"  {rate / MEGABYTE:.1f} MB/s" if rate else "",
+        "left": f"  {left // 60}:{left % 60:02d} left" if left else "",
+    }
 
 
 def as_tree(moving: Moving, spent: timedelta) -> dict[str, object]:
@@ -170,7 +191,14 @@ def as_tree(moving: Moving, spent: timedelta) -> dict[str, object]:
     }
 
 
-_WORDS = {Phase.SURVEY: "looking", Phase.VERIFY: "reading back", Phase.DONE: "done"}
+_MOVING = (Phase.TRANSFER, Phase.DONE)
+"""When it is told what came in and went out: looking and reading back move neither."""
+_WORDS = {
+    Phase.SURVEY: "  looking",
+    Phase.TRANSFER: "",
+    Phase.VERIFY: "  reading back",
+    Phase.DONE: "  done",
+}
 
 
 def _percent(moving: Moving) -> int:

@@ -5,6 +5,8 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.fakes.clock import FakeClock
 from updog.moving import Moving, Phase
 from updog.progress import JsonLines, ProgressLine, StatusFile, line_for, shortened, together
@@ -17,13 +19,53 @@ def at(name: str, done: int, total: int, phase: Phase | None = None) -> Moving:
     return Moving(name, phase, done, total, received=done // 2, written=done)
 
 
-def test_a_line_has_percent_megabytes_and_rate() -> None:
-    line = line_for(at("root.lz4", 45_000_000, 100_000_000), 2 * SECOND)
-    assert line == "root.lz4   45 %  45.0/100.0 MB  22.5 MB/s  0:02 left"
+LARGE = 4_000_000_000
+LONG_NAME = "acme-edge-gw-x86_64-1.12.0-1a2b3c4d-root.ext4.lz4"
+
+
+def test_a_line_has_percent_megabytes_in_and_out_and_rate() -> None:
+    moving = Moving("root.lz4", Phase.TRANSFER, 45_000_000, 100_000_000, 12_000_000, 30_000_000)
+    line = line_for(moving, 2 * SECOND)
+    assert line == "root.lz4   45 %  45/100 MB  12 MB in, 30 MB out  22.5 MB/s  0:02 left"
+
+
+def test_small_images_are_told_in_tenths() -> None:
+    moving = Moving("boot.lz4", Phase.TRANSFER, 4_500_000, 9_000_000, 1_200_000, 3_000_000)
+    line = line_for(moving, SECOND)
+    assert line == "boot.lz4   50 %  4.5/9.0 MB  1.2 MB in, 3.0 MB out  4.5 MB/s  0:01 left"
+
+
+def test_the_last_line_of_a_target_tells_what_came_in_and_went_out() -> None:
+    line = line_for(Moving("x", Phase.DONE, LARGE, LARGE, 12_000_000, 30_000_000), 40 * SECOND)
+    assert line == "x  100 %  4000/4000 MB  done  12 MB in, 30 MB out  100.0 MB/s"
+
+
+@pytest.mark.parametrize("phase", [Phase.SURVEY, Phase.VERIFY])
+def test_nothing_is_told_of_in_and_out_while_nothing_moves(phase: Phase) -> None:
+    assert " in, " not in line_for(at("root.lz4", 50, 100, phase), SECOND)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_the_bytes_of_a_large_image_and_its_role_fit_a_terminal(phase: Phase) -> None:
+    moving = Moving(LONG_NAME, phase, LARGE - 1_000_000_000, LARGE, LARGE, LARGE)
+    shown = line_for(moving, 4 * SECOND, 79)
+    assert len(shown) <= 79
+    assert "-root.ext4.lz4" in shown
+    assert "3000/4000 MB" in shown
+    assert ("4000 MB in, 4000 MB out" in shown) == (phase in {Phase.TRANSFER, Phase.DONE})
+
+
+def test_a_line_that_is_too_long_goes_without_its_rate_first() -> None:
+    moving = Moving("root.lz4", Phase.TRANSFER, 45_000_000, 100_000_000, 12_000_000, 30_000_000)
+    assert line_for(moving, 2 * SECOND, 60) == (
+        "root.lz4   45 %  45/100 MB  12 MB in, 30 MB out  0:02 left"
+    )
+    assert line_for(moving, 2 * SECOND, 40) == "root.lz4   45 %  45/100 MB  0:02 left"
 
 
 def test_the_rate_waits_for_time_to_pass() -> None:
-    assert line_for(at("root.lz4", 0, 100), 0 * SECOND) == "root.lz4    0 %  0.0/0.0 MB"
+    line = line_for(at("root.lz4", 0, 100), 0 * SECOND)
+    assert line == "root.lz4    0 %  0.0/0.0 MB  0.0 MB in, 0.0 MB out"
 
 
 def test_an_empty_target_is_done_at_once() -> None:
