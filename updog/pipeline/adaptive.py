@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from updog.blockmap import BLOCK, BlockMap, Place, Span
+from updog.blockmap import BLOCK, BlockMap, Span
 from updog.errors import CutShort, TargetMismatch
+from updog.pipeline.asking import REQUESTS, Request, requests_for
 from updog.pipeline.cancel import Cancel
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
@@ -25,7 +26,6 @@ from updog.pipeline.frontier import Frontier
 from updog.pipeline.localplan import Base as Base  # noqa: PLC0414 - part of how to call `install`
 from updog.pipeline.localplan import Plan
 from updog.pipeline.proof import Proof
-from updog.pipeline.ranges import Range, coalesce
 from updog.pipeline.resume import find_fetched
 from updog.pipeline.scan import find_right
 from updog.pipeline.source import RangeSource
@@ -34,16 +34,6 @@ from updog.pipeline.spandecode import SpanDecoder
 from updog.pipeline.stages import Channel, Crew, stoppable
 
 WORKERS = 2
-REQUESTS = 8
-"""Requests for a sparse fetch; ten are the most, so two are left for what has to be asked again."""
-RANGES_EACH = 330
-"""Ranges of one request: servers commonly refuse header lines above 8 KiB."""
-GAP = 256
-"""Ranges this close become one: the head of another part has about as many bytes."""
-STRETCH = 8 << 20
-"""Bytes of one request where nearly everything is fetched."""
-LEAST = 256 << 10
-"""Bytes below which another request costs more than it brings."""
 RESUMES = 4
 
 
@@ -166,61 +156,6 @@ def check_facts(signed: Signed, blockmap: BlockMap) -> None:
     )
     if not same:
         raise TargetMismatch(f"the block map of {signed.name} describes another file.")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request, and where the spans begin that its answer holds.
-
-    Attributes:
-        ranges: what to ask for.
-        place: its first span.
-        stop: index of the span to end before.
-    """
-
-    ranges: tuple[Range, ...]
-    place: Place
-    stop: int
-
-
-def requests_for(blockmap: BlockMap, frontier: Frontier, *, together: bool) -> Iterator[Request]:
-    """How to ask for what is missing: in stretches where that is much, else in a few requests.
-
-    Blocks of a request that was given out may become right before the next one is made.
-
-    Args:
-        blockmap: of the wanted image.
-        frontier: what is right already.
-        together: all in one request, for a server that answers any with the whole file.
-    """
-    total = sum(length for _, length in _missing(blockmap, frontier))
-    share = total if together else min(STRETCH, max(LEAST, -(-total // REQUESTS)))
-    for group in _groups(_missing(blockmap, frontier), share):
-        places = (Range(place.offset, length) for place, length in group)
-        ranges = coalesce(places, limit=RANGES_EACH, gap=GAP)
-        yield Request(ranges, group[0][0], group[-1][0].number + 1)
-
-
-def _missing(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[Place, int]]:
-    """Place and packed length of the spans of which not every block is right."""
-    begin = Place(0, 0, blockmap.start)
-    for place, count, length in blockmap.places_from(begin):
-        if frontier.missing(place.first, place.first + count) >= 0:
-            yield place, length
-
-
-def _groups(spans: Iterator[tuple[Place, int]], share: int) -> Iterator[list[tuple[Place, int]]]:
-    """Cut a row of spans where about `share` bytes are together."""
-    held: list[tuple[Place, int]] = []
-    size = 0
-    for span in spans:
-        held.append(span)
-        size += span[1]
-        if size >= share:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
 
 
 class _Network:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from heapq import nsmallest
-from itertools import pairwise
+from heapq import heappush, heappushpop
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,21 +29,27 @@ def coalesce(wanted: Iterable[Range], *, limit: int, gap: int) -> tuple[Range, .
     """Join ascending ranges until there are at most `limit`, wasting as few bytes as possible.
 
     Args:
-        wanted: ascending, not overlapping.
+        wanted: ascending, not overlapping; any number, memory is bounded by `limit`.
         limit: the most ranges to come out, at least 1.
         gap: ranges this close are joined anyway: naming one costs about as many bytes.
     """
-    near = tuple(_joined(wanted, gap))
-    surplus = len(near) - limit
-    if surplus <= 0:
-        return near
-    gaps = ((after.offset - before.end, at) for at, (before, after) in enumerate(_pairs(near)))
-    closed = {at for _, at in nsmallest(surplus, gaps)}
-    return tuple(_closed(near, closed))
-
-
-def _pairs(ranges: Sequence[Range]) -> Iterator[tuple[Range, Range]]:
-    return pairwise(ranges)
+    ranges = _joined(wanted, gap)
+    first = held = next(ranges, None)
+    if first is None or held is None:
+        return ()
+    # The widest gaps so far, which stay open: nothing else of the ranges is held.
+    widest: list[tuple[int, int, int]] = []
+    for item in ranges:
+        gap_here = (item.offset - held.end, held.end, item.offset)
+        if len(widest) < limit - 1:
+            heappush(widest, gap_here)
+        elif widest:
+            heappushpop(widest, gap_here)
+        held = item
+    gaps = sorted((end, begin) for _, end, begin in widest)
+    begins = [first.offset, *(begin for _, begin in gaps)]
+    ends = [*(end for end, _ in gaps), held.end]
+    return tuple(Range(begin, end - begin) for begin, end in zip(begins, ends, strict=True))
 
 
 def _joined(wanted: Iterable[Range], gap: int) -> Iterator[Range]:
@@ -58,15 +63,6 @@ def _joined(wanted: Iterable[Range], gap: int) -> Iterator[Range]:
         held = item
     if held is not None:
         yield held
-
-
-def _closed(ranges: Sequence[Range], closed: set[int]) -> Iterator[Range]:
-    """Join each range with the next where the gap behind it is among `closed`."""
-    start = 0
-    for at, item in enumerate(ranges):
-        if at not in closed:
-            yield Range(ranges[start].offset, item.end - ranges[start].offset)
-            start = at + 1
 
 
 def spelled(item: Range) -> str:

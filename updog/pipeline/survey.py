@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from updog.blockmap import BLOCK, BlockMap
-from updog.pipeline.adaptive import requests_for
+from updog.pipeline.asking import requests_for
 from updog.pipeline.columns import Slices
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repo_tools.byterange import MOST_RANGES, Multipart, OutOfRange, Part, content_range, parse
-from updog.pipeline.adaptive import RANGES_EACH
+from updog.pipeline.asking import RANGES_EACH
 from updog.pipeline.multipart import Multipart as TakenApart
 from updog.pipeline.multipart import boundary_of
 

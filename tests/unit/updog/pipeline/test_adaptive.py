@@ -11,7 +11,8 @@ from tests.fakes.images import changed, image, medium
 from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
 from updog.blockmap import BLOCK, BlockMap, parse
 from updog.errors import CutShort, TargetMismatch
-from updog.pipeline.adaptive import Base, MisledError, install, requests_for
+from updog.pipeline.adaptive import Base, MisledError, install
+from updog.pipeline.asking import requests_for
 from updog.pipeline.columns import Slices
 from updog.pipeline.facts import Done, Way
 from updog.pipeline.frontier import Frontier
