@@ -79,6 +79,7 @@ class Session:
         )
         self._refresh = self._begin()
         self._done = False
+        self._chain: Mapping[int, bytes] | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -313,8 +314,13 @@ class Session:
         start = partial(self._remote.stream, name, target, 0)
         self._believed(lambda: cache_target(directory, name, target, start))
 
-    def _root_chain(self) -> dict[int, bytes]:
+    def _root_chain(self) -> Mapping[int, bytes]:
         """Every root from the newest down to 1 that we hold or the server still has."""
+        if self._chain is None:
+            self._chain = self._sought_chain()
+        return self._chain
+
+    def _sought_chain(self) -> dict[int, bytes]:
         found = dict(self._refresh.roots)
         for version in range(min(found) - 1, 0, -1):
             older = self._older_root(version, found[version + 1])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from updog import events, install, migrations, room, select
 from updog.activation import activate
@@ -20,6 +19,7 @@ from updog.manifest import Manifest, Update
 from updog.migrate.rehearsal import before_update
 from updog.select import Chosen, Declined, Verdict
 from updog.session import Session
+from updog.settings import Paths
 from updog.staging import may_fail, running_release, stage
 from updog.standing import stands_whole
 from updog.unchanged import MANIFEST
@@ -165,18 +165,28 @@ def cache(env: Visitor, session: Session, offered: Manifest, chosen: Update) -> 
     _tell(env, session, "target", str(chosen.version))
     names = (*migrations.path(offered.migrations, env.host.version, chosen.version), MANIFEST)
     paths = env.settings.paths
-    _require_room(session, names, paths.migrations_dir)
+    _require_room(session, names, paths)
     session.cache(names, paths.migrations_dir, paths.metadata_cache_dir)
     _tell(env, session, "migrations", ",".join(names))
     log_warnings(session, already)
     return names
 
 
-def _require_room(session: Session, names: tuple[str, ...], folder: Path) -> None:
-    """See that the caches fit before the first of them is written."""
-    targets = [session.target(name) for name in names]
-    missing = [one for one in targets if not (folder / session.target_file(one)).exists()]
-    room.require(folder, sum(one.length for one in missing), "migrations and manifest")
+def _require_room(session: Session, names: tuple[str, ...], paths: Paths) -> None:
+    """See that what the next boot needs fits, before the first of it is written.
+
+    Nothing else may refuse an update for want of room: kept metadata, notes and hashes may fail
+    (`may_fail`), and a map goes on in memory (`updog.pipeline.scratch`).
+    """
+    targets = {session.target_file(one): one.length for one in map(session.target, names)}
+    metadata = {name: len(data) for name, data in session.metadata_files().items()}
+    # A cached target that is right stays as it is; metadata is written anew each time.
+    missing = room.absent(paths.migrations_dir, targets)
+    needs = (
+        (paths.migrations_dir, missing, "migrations and manifest"),
+        (paths.metadata_cache_dir, metadata, "metadata for the next boot"),
+    )
+    room.require(room.Need(to, room.peak(to, files), what) for to, files, what in needs)
 
 
 def _install(env: Environment, wish: Wish) -> Installed | Declined:
