@@ -6,22 +6,21 @@ and boot bits are reached only through what the caller hands in: a test can reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from partitions.blockio import Access, DeviceOpener, Extent
 from partitions.bootcontrol import BootControl
 from partitions.bootstatus import SetExtents
+from updog.arriving import begin, misfit
 from updog.beside import NO_LEDGER, Beside, Ledger
 from updog.blockmap import BlockMap
-from updog.errors import CutShort, TargetMismatch, UnconfirmedBoot
+from updog.errors import UnconfirmedBoot
 from updog.moving import UNWATCHED, Watch
 from updog.pipeline.delta import Delta
 from updog.pipeline.engine import Offer
 from updog.pipeline.facts import Signed
 from updog.pipeline.formats import Format
-from updog.pipeline.ranges import Range
 from updog.pipeline.source import RangeSource
 from updog.stream import PIECE
 from updog.writing import Receipt, write
@@ -31,7 +30,6 @@ __all__ = [
     "ImageSet",
     "Receipt",
     "activate",
-    "begin",
     "refuse_misfits",
     "refuse_unconfirmed",
     "revert",
@@ -39,8 +37,6 @@ __all__ = [
     "stage",
     "write",
 ]
-
-_PROBE = 16
 
 
 def nothing() -> None:
@@ -124,7 +120,7 @@ def stage(
     # Whatever can fail without a write fails here, while the old set can still be fallen back to.
     refuse_unconfirmed(control, force=force)
     sizes = refuse_misfits(placed, open_device)
-    offers = begin([image for image, _ in placed])
+    offers = [image.offer() for image, _ in placed]
     refuse_longer(offers, sizes)
     # From here on only the running set can boot: a half-written one must never be a candidate.
     control.clear_inactive(force=force)
@@ -133,7 +129,8 @@ def stage(
     # Each image is compared, flushed and read back before the next one begins.
     receipts = tuple(
         write(offer, place, open_device, watch, base)
-        for offer, (_, place), base in zip(offers, placed, beside, strict=True)
+        for offer, (_, place), base in zip(begun, placed, beside, strict=True)
+    begun = begin(offers, sizes)
     )
     # All three are on the medium and proven: only now may the set be a candidate again.
     control.mark_inactive_valid(tries)
@@ -177,7 +174,7 @@ def refuse_misfits(
         # they are, so a target this much larger than its place decodes to more than the place.
         least = image.length - image.length // 64 - PIECE
         if (image.raw_length if image.raw_length is not None else least) > size:
-            raise _misfit(image.name, size)
+            raise misfit(image.name, size)
     return tuple(sizes)
 
 
@@ -189,80 +186,7 @@ def refuse_longer(offers: Iterable[Offer], sizes: Iterable[int]) -> None:
     """
     for offer, size in zip(offers, sizes, strict=True):
         if offer.blockmap is not None and offer.blockmap.whole.raw_length > size:
-            raise _misfit(offer.signed.name, size)
-
-
-def _misfit(name: str, size: int) -> TargetMismatch:
-    return TargetMismatch(
-        f"{name} does not fit: its partition has {size} bytes.",
-        hint="Nothing was changed. This update needs a disk with larger partitions.",
-    )
-
-
-def begin(images: Sequence[Image]) -> tuple[Offer, ...]:
-    """Let every image arrive far enough to know that there is one; keep the first one's transfer.
-
-    The others are begun again when their turn comes: a server would not hold their connections
-    open for as long as the images before them take.
-
-    Raises:
-        TargetMismatch: an image is empty.
-        UpdogError: one cannot be fetched.
-    """
-    first, *later = (image.offer() for image in images)
-    for offer in later:
-        _probe(offer)
-    # Last, so that nothing makes this transfer wait.
-    if offer_in_parts(first):
-        _probe(first)
-        return (first, *later)
-    return (replace(first, receive=_Begun(first)), *later)
-
-
-def offer_in_parts(offer: Offer) -> bool:
-    """Whether the image can be fetched in parts, in any order."""
-    return offer.blockmap is not None and offer.source is not None
-
-
-def _probe(offer: Offer) -> None:
-    """See that the repository really has a file, without moving more of it than that takes."""
-    if not offer_in_parts(offer) or offer.source is None:
-        transfer = _through(offer.receive())
-        _first(transfer, offer.signed.name)
-        transfer.close()
-        return
-    start = Range(0, min(_PROBE, offer.signed.packed_length))
-    try:
-        next(iter(offer.source.fetch((start,))), None)
-    except CutShort:
-        # The server knows no ranges, or broke off; both times the file is there.
-        return
-
-
-class _Begun:
-    """A transfer under way, for whoever asks first; who asks again gets a new one."""
-
-    def __init__(self, offer: Offer) -> None:
-        self._again = offer.receive
-        transfer = _through(offer.receive())
-        head = _first(transfer, offer.signed.name)
-        self._first: Iterable[bytes] | None = chain((head,), transfer)
-
-    def __call__(self) -> Iterable[bytes]:
-        begun, self._first = self._first, None
-        return self._again() if begun is None else begun
-
-
-def _through(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """The same chunks, in a form that can be closed."""
-    yield from chunks
-
-
-def _first(chunks: Iterator[bytes], name: str) -> bytes:
-    head = next(chunks, None)
-    if head is None:
-        raise TargetMismatch(f"{name} holds no data at all.")
-    return head
+            raise misfit(offer.signed.name, size)
 
 
 def activate(control: BootControl) -> None:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from enum import Enum
 
+import zstandard
+
 from updog.errors import TargetMismatch
+from updog.pipeline.lz4frame import parse_header
 
 
 class Format(Enum):
@@ -55,3 +58,26 @@ def agreed(start: bytes, signed: Format | None, name: str) -> Format:
     if signed is Format.NONE:
         return signed
     raise TargetMismatch(f"{name} is signed as {signed.value} but begins like {found.value}.")
+
+
+def least_raw(start: bytes, packed_length: int) -> int:
+    """Bytes that a file decodes to at least, as far as its first ones say; 0 where they do not.
+
+    They are not to be believed, only to be refused by: a header that makes no sense says nothing
+    here, and whoever decodes says what is wrong with it.
+
+    Args:
+        start: the first bytes of the file.
+        packed_length: bytes of the whole file.
+    """
+    found = detect(start)
+    if found is Format.NONE:
+        return packed_length
+    try:
+        if found is Format.LZ4:
+            header = parse_header(start, "")
+            return (header and header.raw_length) or 0
+        # The first of several frames tells of itself alone; that is the least.
+        return max(0, zstandard.frame_content_size(start)) if found is Format.ZSTD else 0
+    except (TargetMismatch, zstandard.ZstdError):
+        return 0

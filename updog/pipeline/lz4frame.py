@@ -34,6 +34,7 @@ class FrameHeader:
         independent: a block can be decoded without the blocks before it.
         block_sums: each block is followed by a checksum of 4 bytes.
         content_sum: the frame ends with a checksum of 4 bytes.
+        raw_length: bytes that it decodes to, where it says so.
     """
 
     length: int
@@ -41,6 +42,7 @@ class FrameHeader:
     independent: bool
     block_sums: bool
     content_sum: bool
+    raw_length: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def parse_header(start: bytes | bytearray, name: str) -> FrameHeader | None:
         raise TargetMismatch(f"{name} begins with an LZ4 frame header that makes no sense.")
     if flags & _DICTIONARY:
         raise TargetMismatch(f"{name} needs an LZ4 dictionary, which images never have.")
-    length = _FIXED + (8 if flags & _CONTENT_SIZE else 0) + 1
+    sized = bool(flags & _CONTENT_SIZE)
+    length = _FIXED + (8 if sized else 0) + 1
     if len(start) < length:
         return None
     return FrameHeader(
@@ -86,6 +89,7 @@ def parse_header(start: bytes | bytearray, name: str) -> FrameHeader | None:
         independent=bool(flags & _INDEPENDENT),
         block_sums=bool(flags & _BLOCK_SUMS),
         content_sum=bool(flags & _CONTENT_SUM),
+        raw_length=int.from_bytes(start[_FIXED : _FIXED + 8], "little") if sized else None,
     )
 
 

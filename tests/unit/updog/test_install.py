@@ -174,6 +174,16 @@ def test_a_target_that_cannot_fit_even_packed_is_refused_before_the_disk_is_touc
 
 
 def test_a_disk_with_one_set_is_refused() -> None:
+@pytest.mark.parametrize("role", ["boot", "root", "hash"])
+def test_a_header_that_tells_of_too_much_is_refused_before_the_disk_is_touched(role: str) -> None:
+    machine, images = two_sets(OLD_B), signed_images(signed_raw=False)
+    images[role] = SignedImage(f"{role}.lz4", bytes(SIZES[role] + 1), signed_raw=False)
+    with pytest.raises(TargetMismatch, match=rf"{role}\.lz4 does not fit"):
+        stage(machine, image_set(images))
+    assert machine.disk.log == []
+    assert machine.bits() == OLD_B
+
+
     machine = two_sets()
     machine.disk.data[:] = bytes(len(machine.disk.data))
     single = disk_with(make_table(FRESH, types=SINGLE_SET_TYPES))
@@ -331,7 +341,9 @@ def test_a_signed_file_with_bytes_after_the_frame_is_refused() -> None:
 
 def test_a_bomb_never_writes_outside_its_partition() -> None:
     machine, images = two_sets(OLD_B), signed_images(signed_raw=False)
-    images["root"] = SignedImage("root.lz4", bytes(SIZES["root"] + 1), signed_raw=False)
+    bomb = bytes(SIZES["root"] + 1)
+    images["root"] = SignedImage("root.lz4", bomb, signed_raw=False)
+    images["root"].frame = lz4.frame.compress(bomb, store_size=False)
     after = bytes(machine.disk.data[machine.places["root"].stop :])
     assert_refused(machine, images, "decodes to more than")
     assert machine.story().count("hash") == machine.story().count("boot") == 0

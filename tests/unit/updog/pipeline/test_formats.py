@@ -8,7 +8,7 @@ import zstandard
 from lz4 import frame
 
 from updog.errors import TargetMismatch
-from updog.pipeline.formats import LONGEST_MAGIC, Format, agreed, detect
+from updog.pipeline.formats import LONGEST_MAGIC, Format, agreed, detect, least_raw
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,30 @@ def test_an_image_signed_as_raw_may_begin_like_anything() -> None:
 
 def test_without_a_signed_format_the_bytes_decide() -> None:
     assert agreed(b"plain", None, "x") is Format.NONE
+
+
+RAW = bytes(100_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (frame.compress(RAW, store_size=True), 100_000),
+        (frame.compress(RAW, store_size=False), 0),
+        (zstandard.compress(RAW), 100_000),
+        (zstandard.compress(RAW) + zstandard.compress(RAW), 100_000),
+        (zstandard.ZstdCompressor(write_content_size=False).compress(RAW), 0),
+        (lzma.compress(RAW), 0),
+        (gzip.compress(RAW), 0),
+        (b"plain", 5),
+    ],
+    ids=["lz4", "lz4 unsized", "zstd", "two frames", "zstd unsized", "xz", "gzip", "none"],
+)
+def test_the_first_bytes_tell_how_long_it_gets_at_least(content: bytes, expected: int) -> None:
+    assert least_raw(content[:20], len(content)) == expected
+
+
+@pytest.mark.parametrize("packed", [frame.compress(RAW), zstandard.compress(RAW)])
+def test_a_header_that_is_cut_or_makes_no_sense_tells_nothing(packed: bytes) -> None:
+    assert [least_raw(packed[:count], len(packed)) for count in (4, 5)] == [0, 0]
+    assert least_raw(packed[:4] + b"\xff" * 30, len(packed)) == 0
