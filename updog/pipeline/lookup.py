@@ -2,25 +2,29 @@
 
 Two releases share long stretches, so the first look is coarse: a few thousand places of the active
 partition, evenly spread, are known by their hashes, and what meets one of them is followed in both
-directions. What that leaves is short pieces; they are looked up one by one.
+directions. What that leaves is short pieces; they are looked up one by one, in a time that grows
+with the two images and not with their product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from updog.blockmap import HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.columns import Slices, words
 from updog.pipeline.frontier import Frontier
+from updog.pipeline.piles import Piles
 
 PLACES = 1 << 13
 """Places of the active partition that are known at once: this bounds the memory."""
 AT_ONCE = 1 << 12
-"""Blocks that are looked up together afterwards: the same."""
+"""Blocks that are looked up together afterwards, more or less: the same."""
 LONGEST = 256
 """Blocks of a run at the most, as many as are copied at once: 1 MiB."""
 _CLOSEST = 8
+_MARKS = 1 << 20
 _BITS = 8 * HASH_LENGTH
 
 
@@ -159,43 +163,37 @@ def _same_to_end(one: memoryview, other: memoryview) -> int:
 
 
 def _pieces(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[Run]:
-    for wanted in _portions(blockmap, todo):
-        places: dict[int, int] = {}
-        for first, portion in words(active, 0, len(active) // HASH_LENGTH):
-            places.update((word, at) for at, word in enumerate(portion, first) if word in wanted)
-        yield from _joined(
-            sorted(
-                (block, place) for word, place in places.items() for block in _listed(wanted[word])
-            )
-        )
+    missing = todo.count_missing()
+    if not missing:
+        return
+    piles = -(-missing // AT_ONCE)
+    wanted, there = Piles(piles), Piles(piles)
+    found = Piles(-(-blockmap.blocks // AT_ONCE), AT_ONCE)
+    with closing(wanted), closing(there), closing(found):
+        _sort_out(blockmap, todo, active, (wanted, there))
+        for number in range(piles):
+            places = dict(there.pile(number))
+            if places:
+                blocks = wanted.pile(number)
+                found.add((block, places[word]) for word, block in blocks if word in places)
+        for number in range(len(found)):
+            yield from _joined(sorted(found.pile(number)))
 
 
-def _portions(blockmap: BlockMap, todo: Frontier) -> Iterator[dict[int, int | list[int]]]:
-    """The missing blocks by hash, a bounded number at a time."""
-    held: dict[int, int | list[int]] = {}
-    size = 0
+def _sort_out(
+    blockmap: BlockMap, todo: Frontier, active: Slices, piles: tuple[Piles, Piles]
+) -> None:
+    """Pile up the missing blocks, and those of the active partition that may be among them."""
+    wanted, there = piles
+    # Most places hold nothing that is missing; a look at a byte tells, and spares piling them up.
+    marks = bytearray(_MARKS)
     for first, count in missing_runs(todo, blockmap.blocks):
         for start, portion in words(blockmap.hashes, first, count):
-            for block, word in enumerate(portion, start):
-                _add(held, word, block)
-                size += 1
-                if size == AT_ONCE:
-                    yield held
-                    held, size = {}, 0
-    if held:
-        yield held
-
-
-def _add(held: dict[int, int | list[int]], word: int, block: int) -> None:
-    before = held.setdefault(word, block)
-    if isinstance(before, list):
-        before.append(block)
-    elif before != block:
-        held[word] = [before, block]
-
-
-def _listed(blocks: int | list[int]) -> list[int]:
-    return blocks if isinstance(blocks, list) else [blocks]
+            for word in portion:
+                marks[word % _MARKS] = 1
+            wanted.add(zip(portion, range(start, start + len(portion)), strict=True))
+    for first, portion in words(active, 0, len(active) // HASH_LENGTH):
+        there.add((word, at) for at, word in enumerate(portion, first) if marks[word % _MARKS])
 
 
 def _joined(found: Iterable[tuple[int, int]]) -> Iterator[Run]:
