@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from benchmarks.measure import measure
+from benchmarks.pipeline_child import keep
 from benchmarks.serving import serving
-from benchmarks.shell import digest, run
+from benchmarks.shell import digest, digests, run
 from benchmarks.tables import machine
 from repo_tools.blockmaps import map_lz4
 
@@ -49,7 +50,7 @@ def _peak(work: Path, line: str, port: int, mib: int) -> int:
     target.unlink(missing_ok=True)
     with target.open("wb") as file:
         file.truncate(mib * MIB)
-    places = {"base": work / "base.img", "kept": work / "old.blockmap", "target": target}
+    places = {"base": work / "base.img", "kept": work / "kept", "target": target}
     arguments = line.format(at=f"http://127.0.0.1:{port}", **places)
     root = Path(__file__).resolve().parents[1]
     command = f"cd {root} && exec {sys.executable} -m benchmarks.pipeline_child {arguments}"
@@ -64,14 +65,14 @@ def _make(work: Path, mib: int) -> None:
             piece = os.urandom(MIB)
             new.write(piece)
             old.write(os.urandom(MIB) if number % _STRIDE == 0 else piece)
-    facts = {"raw_length": mib * MIB, "raw_sha256": digest(image)}
-    for raw, name in ((base, "old"), (image, "new")):
-        run(f"lz4 -1 -B7 -BI -q -f {raw} {work}/{name}.lz4")
-        (work / f"{name}.blockmap").write_bytes(map_lz4(work / f"{name}.lz4").dump())
+    facts = {"raw_length": mib * MIB, **digests(image)}
+    packed, packed_base = work / "new.lz4", work / "old.lz4"
+    for raw, sink in ((base, packed_base), (image, packed)):
+        run(f"lz4 -1 -B7 -BI -q -f {raw} {sink}")
+    keep(work / "kept", map_lz4(packed_base))
+    (work / "new.lz4.blockmap").write_bytes(map_lz4(packed).dump())
     image.unlink()
-    (work / "old.lz4").unlink()
-    (work / "new.blockmap").rename(work / "new.lz4.blockmap")
-    packed = work / "new.lz4"
+    packed_base.unlink()
     found = {"length": packed.stat().st_size, "sha256": digest(packed), **facts}
     blockmap = work / "new.lz4.blockmap"
     signed = {"length": blockmap.stat().st_size, "sha256": digest(blockmap), **facts}

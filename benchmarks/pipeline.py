@@ -26,8 +26,9 @@ from pathlib import Path
 from benchmarks import flat, goals, tables
 from benchmarks.measure import Sample, measure
 from benchmarks.peers import Place, pack, peers
+from benchmarks.pipeline_child import keep
 from benchmarks.serving import RATE, link_to, serving
-from benchmarks.shell import answer, digest, present, run
+from benchmarks.shell import answer, digest, digests, present, run
 from benchmarks.trees import build_pair
 from repo_tools.blockmaps import map_lz4, pack_zstd
 from repo_tools.deltas import write_delta
@@ -121,7 +122,7 @@ def _publish(work: Path, old: Path, new: Path, *, peers_too: bool) -> None:
     print("packing the images; this takes some minutes", file=sys.stderr)
     run(f"lz4 -9 -f -q {new} {work}/new.lz4")
     run(f"lz4 -9 -f -q {old} {work}/old.lz4")
-    (work / "old.blockmap").write_bytes(map_lz4(work / "old.lz4").dump())
+    keep(work / "kept", map_lz4(work / "old.lz4"))
     (work / "old.lz4").unlink()
     (work / "new.lz4.blockmap").write_bytes(map_lz4(work / "new.lz4").dump())
     with (work / "new.zst").open("wb") as sink:
@@ -136,14 +137,14 @@ def _publish(work: Path, old: Path, new: Path, *, peers_too: bool) -> None:
 
 def _write_facts(work: Path, new: Path) -> None:
     """What a repository would have signed."""
-    raw, length = digest(new), new.stat().st_size
+    raw, length = digests(new), new.stat().st_size
     names = [name for name in work.glob("new.*") if name.is_file() and name != new]
     facts = {
         path.name: {
             "length": path.stat().st_size,
             "sha256": digest(path),
             "raw_length": length,
-            "raw_sha256": raw,
+            **raw,
         }
         for path in names
     }
@@ -165,7 +166,7 @@ def _ours(place: Place, old: Path, new: Path) -> Iterator[Job]:
     yield ours(goals.ZSTD, "full", "new.zstd3")
     yield ours(goals.MAPPED, "map", "new.lz4")
     yield ours(goals.MAPPED_BLIND, "map+fast", "new.lz4")
-    yield ours(goals.ADAPTIVE, "adaptive", "new.zst", place.base, place.work / "old.blockmap")
+    yield ours(goals.ADAPTIVE, "adaptive", "new.zst", place.base, place.work / "kept")
     yield ours(goals.SCANNING, "adaptive", "new.zst", place.base)
     yield ours(goals.DELTA, "delta", "new.zst", place.base)
     yield ours(goals.AGAIN, "full", "new.lz4", before=new)

@@ -28,8 +28,10 @@ from updog.blockmap import (
     block_hash,
     limit_for,
 )
+from updog.digests import BLAKE3, IMAGE, SHA256
 from updog.errors import TargetMismatch
 from updog.pipeline.lz4frame import Block, Walker
+from updog.stream import Tally
 
 PIECE = 1 << 20
 SMALL_SPAN = 4
@@ -58,6 +60,11 @@ class _Columns:
             self.hashes += block_hash(raw[at : at + BLOCK])
 
 
+def _whole(raw: Tally, packed_length: int, packed_sha256: bytes) -> Whole:
+    sha, blake = (bytes.fromhex(raw.hex(one)) for one in (SHA256, BLAKE3))
+    return Whole(raw.length, sha, blake, packed_length, packed_sha256)
+
+
 def _empty() -> _Columns:
     return _Columns([], [], bytearray(), bytearray())
 
@@ -69,7 +76,7 @@ def map_lz4(published: Path) -> BlockMap:
         ImageError: its blocks are linked, or do not decode to whole blocks of a disk.
         OSError: the file cannot be read.
     """
-    columns, raw_digest, packed_digest = _empty(), sha256(), sha256()
+    columns, raw_tally, packed_digest = _empty(), Tally(IMAGE), sha256()
     raw_length = 0
     start: int | None = None
     for block, header, raw in _lz4_blocks(published, packed_digest.update):
@@ -77,9 +84,9 @@ def map_lz4(published: Path) -> BlockMap:
             raise ImageError(f"{published}: an LZ4 block before the last one has an odd length.")
         start = block.offset if start is None else start
         columns.add(header + bytes(block.data), raw)
-        raw_digest.update(raw)
+        raw_tally.add(raw)
         raw_length += len(raw)
-    whole = Whole(raw_length, raw_digest.digest(), published.stat().st_size, packed_digest.digest())
+    whole = _whole(raw_tally, published.stat().st_size, packed_digest.digest())
     return _finished(columns, whole, Codec.LZ4, start or 0, published)
 
 
@@ -133,17 +140,16 @@ def pack_zstd(
         OSError: a file cannot be read or written.
     """
     spans = _span_counts(raw, bases)
-    columns, raw_digest, packed_digest = _empty(), sha256(), sha256()
-    raw_length = packed_length = 0
+    columns, raw_tally, packed_digest = _empty(), Tally(IMAGE), sha256()
+    packed_length = 0
     with ThreadPoolExecutor(WORKERS) as pool:
         for content, stored in _packed(pool, _contents(raw, spans), level):
             sink.write(stored)
             columns.add(stored, content)
-            raw_digest.update(content)
+            raw_tally.add(content)
             packed_digest.update(stored)
-            raw_length += len(content)
             packed_length += len(stored)
-    whole = Whole(raw_length, raw_digest.digest(), packed_length, packed_digest.digest())
+    whole = _whole(raw_tally, packed_length, packed_digest.digest())
     return _finished(columns, whole, Codec.ZSTD, 0, raw)
 
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from lz4 import frame
 
 from repo_tools.errors import ImageError
+from updog.digests import BLAKE3, IMAGE, SHA256
 from updog.errors import TargetMismatch
 from updog.pipeline.formats import Format
 from updog.stream import Tally, decompress
@@ -37,6 +38,7 @@ class Built:
         sha256: of the compressed file, hexadecimal.
         raw_length: bytes of the image itself.
         raw_sha256: of the image itself, hexadecimal.
+        raw_blake3: the same by BLAKE3.
         format: of the compressed file, as `Format` has it.
     """
 
@@ -44,6 +46,7 @@ class Built:
     sha256: str
     raw_length: int
     raw_sha256: str
+    raw_blake3: str
     format: str = Format.LZ4.value
 
 
@@ -96,7 +99,7 @@ def _check_name(source: Path, start: bytes) -> None:
 
 
 def _compress(chunks: Iterable[bytes], sink: BinaryIO) -> Built:
-    raw, packed = Tally(), Tally()
+    raw, packed = Tally(IMAGE), Tally()
     sink.writelines(packed.through(_frame(raw.through(chunks))))
     return _built(packed, raw)
 
@@ -117,7 +120,7 @@ def _frame(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _adopt(chunks: Iterable[bytes], sink: BinaryIO, source: Path) -> Built:
-    raw, packed = Tally(), Tally()
+    raw, packed = Tally(IMAGE), Tally()
     try:
         for piece in decompress(_copied(packed.through(chunks), sink), _NO_LIMIT, str(source)):
             raw.add(piece)
@@ -133,4 +136,4 @@ def _copied(chunks: Iterable[bytes], sink: BinaryIO) -> Iterator[bytes]:
 
 
 def _built(packed: Tally, raw: Tally) -> Built:
-    return Built(packed.length, packed.hex(), raw.length, raw.hex())
+    return Built(packed.length, packed.hex(), raw.length, raw.hex(SHA256), raw.hex(BLAKE3))

@@ -77,6 +77,7 @@ def pack(source: Path, sink: BinaryIO, packing: Packing) -> tuple[Built, BlockMa
         whole.packed_sha256.hex(),
         whole.raw_length,
         raw.hex(),
+        whole.raw_blake3.hex(),
         Format.ZSTD.value,
     )
     return built, made

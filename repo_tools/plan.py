@@ -107,6 +107,7 @@ def _item(name: str, built: Built, draft: Draft, shortcuts: Mapping[str, Shortcu
     ours: dict[str, object] = {
         "raw_length": built.raw_length,
         "raw_sha256": built.raw_sha256,
+        "raw_blake3": built.raw_blake3,
         "format": built.format,
     }
     bases = [made.base for made in shortcuts.values() if made.image == name and made.base]

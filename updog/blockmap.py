@@ -5,7 +5,7 @@ meant; it is still read as if it lied, because a publisher's mistake must cost n
 time: every count is compared with the length of the file before anything is made from it.
 
 Block hashes are cut to 8 bytes. They decide only from where a block is taken; whether the whole
-image is right is decided by its full SHA-256 alone, which every way of installing ends with.
+image is right is decided by its full digest alone, which every way of installing ends with.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from hashlib import sha256
 from itertools import accumulate
 from struct import Struct
 
+from blake3 import blake3
+
+from updog.digests import BLAKE3, Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.columns import Numbers, Packed, Slices, part, values
 
 SUFFIX = ".blockmap"
 MAGIC = b"updogmap"
-VERSION = 1
+VERSION = 2
 BLOCK_SHIFT = 12
 BLOCK = 1 << BLOCK_SHIFT
 HASH_LENGTH = 8
@@ -34,8 +36,8 @@ MAX_RAW = 16 << 30
 MAX_PACKED = MAX_RAW + (MAX_RAW >> 6)
 
 # magic, version, block shift, hash length, codec, reserved, raw length, packed length,
-# raw SHA-256, packed SHA-256, first span's offset, number of spans, reserved
-_HEADER = Struct("<8sHBBBxxxQQ32s32sQII")
+# raw SHA-256, raw BLAKE3, packed SHA-256, first span's offset, number of spans, reserved
+_HEADER = Struct("<8sHBBBxxxQQ32s32s32sQII")
 _SPAN_BYTES = 4 + 2 + HASH_LENGTH
 
 
@@ -59,7 +61,7 @@ class Span:
         blocks: how many blocks it holds.
         offset: first byte in the published file.
         length: bytes in the published file.
-        digest: SHA-256 of those bytes, cut to 8.
+        digest: BLAKE3 of those bytes, cut to 8.
     """
 
     number: int
@@ -92,12 +94,14 @@ class Whole:
     Attributes:
         raw_length: bytes of the image.
         raw_sha256: digest of the image.
+        raw_blake3: another of it, which is what is made when it is read back.
         packed_length: bytes of the published file.
         packed_sha256: digest of the published file.
     """
 
     raw_length: int
     raw_sha256: bytes
+    raw_blake3: bytes
     packed_length: int
     packed_sha256: bytes
 
@@ -123,6 +127,11 @@ class BlockMap:
     counts: Numbers = field(repr=False)
     digests: Slices = field(repr=False)
     hashes: Slices = field(repr=False)
+
+    @property
+    def raw_digest(self) -> Digest:
+        """What the image must have when it is read back."""
+        return Digest(BLAKE3, self.whole.raw_blake3.hex())
 
     @property
     def blocks(self) -> int:
@@ -177,6 +186,7 @@ class BlockMap:
             self.whole.raw_length,
             self.whole.packed_length,
             self.whole.raw_sha256,
+            self.whole.raw_blake3,
             self.whole.packed_sha256,
             self.start,
             len(self.packed),
@@ -198,7 +208,7 @@ def blocks_in(length: int) -> int:
 
 def block_hash(content: bytes | memoryview) -> bytes:
     """The cut hash of one block, or of one span as it is stored."""
-    return sha256(content).digest()[:HASH_LENGTH]
+    return blake3(content).digest(HASH_LENGTH)
 
 
 ZERO_HASH = block_hash(bytes(BLOCK))
@@ -228,11 +238,11 @@ def parse(file: bytes | Slices, name: str) -> BlockMap:
         raise TargetMismatch(f"{name} is not a block map.")
     fields = _HEADER.unpack(start)
     _check_kind(fields[1:4], name)
-    whole = Whole(fields[5], fields[7], fields[6], fields[8])
-    _check_sizes(whole, fields[10], len(content), name)
-    if start[13:16] != bytes(3) or fields[11]:
+    whole = Whole(fields[5], fields[7], fields[8], fields[6], fields[9])
+    _check_sizes(whole, fields[11], len(content), name)
+    if start[13:16] != bytes(3) or fields[12]:
         raise TargetMismatch(f"{name}: a reserved field of the block map is not zero.")
-    found = _columns(content, whole, _codec(fields[4], name), (fields[9], fields[10]))
+    found = _columns(content, whole, _codec(fields[4], name), (fields[10], fields[11]))
     _check_spans(found, name)
     return found
 

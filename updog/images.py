@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from updog import blockmap
@@ -22,7 +22,7 @@ from updog.tuffiles import Target
 
 log = logging.getLogger(__name__)
 
-HEX_SHA256 = 64
+HEX_DIGEST = 64
 _FORMATS = {one.value: one for one in Format}
 
 
@@ -44,15 +44,14 @@ def image_set(session: Session, names: Images, base: str | None = None) -> Image
 
 
 def _image(session: Session, target: Target, base: str | None) -> Image:
-    raw_length, raw_sha256 = _raw_facts(target)
-    about = Signed(target.name, target.length, target.hashes, raw_length, raw_sha256)
+    raw = _raw_facts(target)
+    about = Signed(target.name, target.length, target.hashes, *raw)
     return Image(
         target.name,
         target.length,
         target.hashes,
         _chunks(session, target),
-        raw_length,
-        raw_sha256,
+        *raw,
         _format(target),
         source=partial(session.ranges, target),
         blockmap=partial(_blockmap, session, target, about),
@@ -114,14 +113,25 @@ def _format(target: Target) -> Format | None:
     return _FORMATS.get(said) if isinstance(said, str) else None
 
 
-def _raw_facts(target: Target) -> tuple[int | None, str | None]:
-    """What the repository signed about the decompressed image, where it did."""
+def _raw_facts(target: Target) -> tuple[int | None, str | None, str | None]:
+    """Length, SHA-256 and BLAKE3 of the decompressed image, where the repository signed them."""
     ours = target.custom.get("updog", {})
     if not isinstance(ours, dict):
         raise TrustError(f"{target.name}: its signed custom.updog is not an object.")
-    length, sha256 = ours.get("raw_length"), ours.get("raw_sha256")
+    length = ours.get("raw_length")
     if length is not None and (type(length) is not int or length <= 0):
         raise TrustError(f"{target.name}: its signed raw_length is not a positive number.")
-    if sha256 is not None and not (isinstance(sha256, str) and len(sha256) == HEX_SHA256):
-        raise TrustError(f"{target.name}: its signed raw_sha256 is not a sha256.")
-    return length, None if sha256 is None else sha256.lower()
+    return (
+        length,
+        _digest(target.name, ours, "raw_sha256"),
+        _digest(target.name, ours, "raw_blake3"),
+    )
+
+
+def _digest(name: str, ours: Mapping[str, object], member: str) -> str | None:
+    found = ours.get(member)
+    if found is None:
+        return None
+    if not (isinstance(found, str) and len(found) == HEX_DIGEST):
+        raise TrustError(f"{name}: its signed {member} is not {HEX_DIGEST} hexadecimal digits.")
+    return found.lower()

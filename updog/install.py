@@ -54,6 +54,7 @@ class Image:
         open: starts the transfer; the chunks are not to be trusted.
         raw_length: bytes after decompression, where the repository signed that too.
         raw_sha256: hex digest after decompression, where the repository signed that too.
+        raw_blake3: the same by BLAKE3.
         format: how it is packed, where the repository signed that too.
         source: the target in ranges, where the way to the repository knows ranges.
         blockmap: fetches its map, where there is one.
@@ -66,6 +67,7 @@ class Image:
     open: Callable[[], Iterable[bytes]] = field(repr=False)
     raw_length: int | None = None
     raw_sha256: str | None = None
+    raw_blake3: str | None = None
     format: Format | None = None
     source: Callable[[], RangeSource | None] = field(default=nothing, repr=False)
     blockmap: Callable[[], BlockMap | None] = field(default=nothing, repr=False)
@@ -78,7 +80,13 @@ class Image:
             UpdogError: the map cannot be believed, or the metadata has expired.
         """
         signed = Signed(
-            self.name, self.length, self.hashes, self.raw_length, self.raw_sha256, self.format
+            self.name,
+            self.length,
+            self.hashes,
+            self.raw_length,
+            self.raw_sha256,
+            self.raw_blake3,
+            self.format,
         )
         return Offer(signed, self.open, self.source(), self.blockmap(), self.delta())
 
@@ -122,6 +130,7 @@ def stage(
     sizes = refuse_misfits(placed, open_device)
     offers = [image.offer() for image, _ in placed]
     refuse_longer(offers, sizes)
+    begun = begin(offers, sizes)
     # From here on only the running set can boot: a half-written one must never be a candidate.
     control.clear_inactive(force=force)
     ledger.cleared()
@@ -130,7 +139,6 @@ def stage(
     receipts = tuple(
         write(offer, place, open_device, watch, base)
         for offer, (_, place), base in zip(begun, placed, beside, strict=True)
-    begun = begin(offers, sizes)
     )
     # All three are on the medium and proven: only now may the set be a candidate again.
     control.mark_inactive_valid(tries)

@@ -19,14 +19,14 @@ class StagedImage(NamedTuple):
         target: name of the published file.
         packed_sha256: digest of that file, as signed; hex.
         length: bytes of the image.
-        sha256: digest of the image; hex.
+        digest: of the image, as `updog.digests.Digest` is written.
     """
 
     role: str
     target: str
     packed_sha256: str
     length: int
-    sha256: str
+    digest: str
 
 
 class StagedUpdate(NamedTuple):
@@ -91,7 +91,7 @@ def _images(said: object) -> tuple[StagedImage, ...]:
         if not isinstance(one, dict) or one.keys() != kinds.keys():
             return ()
         image = StagedImage(**one)
-        texts = (image.role, image.target, image.packed_sha256, image.sha256)
+        texts = (image.role, image.target, image.packed_sha256, image.digest)
         if not all(isinstance(text, str) for text in texts) or type(image.length) is not int:
             return ()
         if image.length <= 0:

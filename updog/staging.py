@@ -69,7 +69,7 @@ def _written(images: ImageSet, receipts: Sequence[Receipt]) -> tuple[StagedImage
     """What each partition holds, by which it is known again (`updog.standing`)."""
     signed = (images.root, images.boot, images.hash)
     return tuple(
-        StagedImage(role, one.name, one.hashes.get("sha256", ""), done.bytes, done.written)
+        StagedImage(role, one.name, one.hashes.get("sha256", ""), done.bytes, str(done.written))
         for role, one, done in zip(kept.ROLES, signed, receipts, strict=True)
     )
 

@@ -10,8 +10,9 @@ import logging
 
 from partitions.blockio import Access, Extent
 from partitions.errors import DeviceError
-from updog import kept, staged
+from updog import digests, kept, staged
 from updog.blockmap import blocks_in
+from updog.digests import Digest
 from updog.environment import Environment
 from updog.manifest import Update
 from updog.pipeline.direct import open_medium
@@ -40,7 +41,10 @@ def stands_whole(env: Environment, session: Session, chosen: Update) -> bool:
         return False
     extents = (place.root, place.boot, place.hash)
     for image, extent in zip(label.images, extents, strict=True):
-        if _digest(env, extent, image.length) != image.sha256:
+        expected = digests.parse(image.digest)
+        if expected is None:
+            return False
+        if _digest(env, extent, image.length, expected.algorithm) != expected:
             log.warning("%s no longer holds what was written to it; it is written again.", extent)
             return False
     return True
@@ -59,20 +63,20 @@ def _sha256(session: Session, name: str) -> str:
     return session.target(name).hashes.get("sha256", "unsigned")
 
 
-def _digest(env: Environment, extent: Extent, length: int) -> str:
-    """The digest of what the medium gives back; empty where it gives not so much back."""
+def _digest(env: Environment, extent: Extent, length: int, algorithm: str) -> Digest | None:
+    """The digest of what the medium gives back; None where it gives not so much back."""
     try:
         with (
             env.open_device(extent, Access.READ) as device,
             open_medium(device, extent, Access.READ) as medium,
         ):
             if length > medium.size:
-                return ""
+                return None
             frontier = Frontier(blocks_in(length))
             frontier.finish(length)
-            proof = Proof(medium, frontier)
+            proof = Proof(medium, frontier, algorithm)
             proof.follow()
-            return proof.hex()
+            return proof.digest()
     except DeviceError as error:
         log.warning("%s cannot be read: %s", extent, error)
-        return ""
+        return None

@@ -7,11 +7,11 @@ is content with the frame would leave the rest unhashed (formats 8, D6).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from lz4.frame import LZ4FrameDecompressor
 
+from updog import digests
 from updog.errors import TargetMismatch
 
 PIECE = 1 << 20
@@ -36,12 +36,12 @@ class Tally:
     """Counts and hashes what flows through it.
 
     Args:
-        algorithms: which digests to make, of sha256 and sha512.
+        algorithms: which digests to make, by the names of `updog.digests`.
     """
 
     def __init__(self, algorithms: Iterable[str] = ("sha256",)) -> None:
         self.length = 0
-        self._digests = {name: hashlib.new(name) for name in algorithms}
+        self._digests = {name: digests.new(name) for name in algorithms}
 
     def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass chunks on, taking them into the tally first."""

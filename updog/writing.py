@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
 from updog.beside import Beside, opened_beside
 from updog.blockmap import BlockMap
+from updog.digests import Digest
 from updog.moving import Moving, Phase, Progress, Watch
 from updog.pipeline import engine
 from updog.pipeline.adaptive import Base
@@ -40,8 +41,8 @@ class Receipt:
         target: name of the target.
         device: partition it was written to.
         bytes: decompressed length.
-        written: SHA-256 that the image must have, and of what was written.
-        read_back: SHA-256 of what the medium gave back.
+        written: the digest that the image must have.
+        read_back: the digest of what the medium gave back.
         way: how it got there.
         moved: bytes, by where they came from.
         hashes: 8 bytes for each block of the image, where a map told them.
@@ -50,8 +51,8 @@ class Receipt:
     target: str
     device: str
     bytes: int
-    written: str
-    read_back: str
+    written: Digest
+    read_back: Digest
     way: Way = Way.FULL
     moved: Moved = _UNMOVED
     hashes: Slices | None = None

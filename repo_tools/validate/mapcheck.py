@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from updog.blockmap import BLOCK, BlockMap, block_hash
+from updog.digests import IMAGE
 from updog.stream import Tally
 
 
@@ -47,7 +48,8 @@ class MapCheck:
         if self._raw:
             self._block(self._raw)
         whole = self._map.whole
-        if (whole.raw_length, whole.raw_sha256.hex()) != (raw.length, raw.hex()):
+        digests = (whole.raw_sha256.hex(), whole.raw_blake3.hex())
+        if (whole.raw_length, *digests) != (raw.length, *map(raw.hex, IMAGE)):
             yield "it is the map of another image"
         if (whole.packed_length, whole.packed_sha256.hex()) != (
             self._packed.length,

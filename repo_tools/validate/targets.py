@@ -24,6 +24,7 @@ from repo_tools.validate.mapcheck import MapCheck
 from repo_tools.validate.offers import MANIFEST, images_of
 from updog import blockmap
 from updog.blockmap import SUFFIX, BlockMap
+from updog.digests import BLAKE3, IMAGE, SHA256
 from updog.errors import TargetMismatch, UpdogError
 from updog.fetch import Fetcher
 from updog.manifest import Manifest, Update
@@ -153,7 +154,7 @@ class _Read:
 
     def raw(self) -> Iterator[bytes]:
         """What it decodes to; ends in an error unless the file is the signed one, and sound."""
-        target, tally = self._target, Tally()
+        target, tally = self._target, Tally(IMAGE)
         found = self._reader.map_of(target.name)
         check = None if found is None else MapCheck(found)
         packed = self.packed()
@@ -175,7 +176,11 @@ class _Read:
     def _compare(self, tally: Tally, check: MapCheck | None) -> None:
         ours = self._target.custom.get("updog")
         told = ours if isinstance(ours, dict) else {}
-        wrong = {"raw_length": tally.length, "raw_sha256": tally.hex()}
+        wrong = {
+            "raw_length": tally.length,
+            "raw_sha256": tally.hex(SHA256),
+            "raw_blake3": tally.hex(BLAKE3),
+        }
         for member, found in wrong.items():
             if told.get(member, found) != found:
                 self.findings.append(

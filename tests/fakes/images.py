@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+from blake3 import blake3
+
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
 from updog.blockmap import BLOCK
@@ -43,7 +45,8 @@ def changed(content: bytes, seed: int = 2, share: float = 0.1) -> bytes:
 def signed(raw: bytes, packed: bytes, name: str = "root.img") -> Signed:
     """The signed facts of an image."""
     digest = hashlib.sha256(packed).hexdigest()
-    return Signed(name, len(packed), {"sha256": digest}, len(raw), hashlib.sha256(raw).hexdigest())
+    image = (hashlib.sha256(raw).hexdigest(), blake3(raw).hexdigest())
+    return Signed(name, len(packed), {"sha256": digest}, len(raw), *image)
 
 
 @contextmanager

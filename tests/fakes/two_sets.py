@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lz4.frame
+from blake3 import blake3
 
 from partitions.bootcontrol import GptBootControl
 from partitions.bootflags import BootFlags
@@ -110,6 +111,7 @@ class SignedImage:
             open=self.chunks,
             raw_length=len(self.raw) if self.signed_raw else None,
             raw_sha256=hashlib.sha256(self.raw).hexdigest() if self.signed_raw else None,
+            raw_blake3=blake3(self.raw).hexdigest() if self.signed_raw else None,
         )
 
     def chunks(self) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from blake3 import blake3
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
@@ -21,6 +22,7 @@ from repo_tools.blockmaps import pack_zstd
 from tests.fakes.images import changed, chunks, image, medium, signed
 from tests.fakes.published import Published, as_lz4, as_zstd
 from tests.fakes.rangeserver import Knows, Served, serving
+from updog.digests import BLAKE3, Digest
 from updog.pipeline import adaptive, full
 from updog.pipeline.direct import DirectMedium, open_medium
 from updog.pipeline.facts import Done, Signed
@@ -145,7 +147,7 @@ def test_a_killed_run_fetches_little_twice(tmp_path: Path) -> None:
             killed_after(tmp_path, served.url, random.random() * 0.15)
         done = put(new, served, disk)
     assert disk.read_bytes() == new.raw
-    assert done.read_back == hashlib.sha256(new.raw).hexdigest()
+    assert done.read_back == Digest(BLAKE3, blake3(new.raw).hexdigest())
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from blake3 import blake3
 from lz4 import frame
 
 from partitions.errors import DeviceError
@@ -48,7 +49,8 @@ def frame_that_says(size: int) -> bytes:
 
 def one_span(stored: bytes, codec: Codec, blocks: int = 64) -> Offer:
     """An image of one span, told to be the blocks of `RAW`."""
-    whole = Whole(len(RAW), hashlib.sha256(RAW).digest(), len(stored), _digest(stored))
+    raw = (hashlib.sha256(RAW).digest(), blake3(RAW).digest())
+    whole = Whole(len(RAW), *raw, len(stored), _digest(stored))
     return _offer(
         BlockMap(
             whole,

@@ -52,7 +52,7 @@ class Site:
         assert info is not None
         ours = (info.custom or {}).get("updog", {})
         packed = Format(ours["format"]) if "format" in ours else None
-        raw = ours.get("raw_length"), ours.get("raw_sha256")
+        raw = ours.get("raw_length"), ours.get("raw_sha256"), ours.get("raw_blake3")
         return Signed(name, info.length, info.hashes, *raw, packed)
 
     def offer(self, suffix: str) -> Offer:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lz4 import block as lz4_block
@@ -31,7 +32,8 @@ def maps(draw: st.DrawFn) -> BlockMap:
     end = start + sum(packed) + draw(st.integers(0, 1000))
     hashes = b"".join(block_hash(bytes([n % 256])) for n in range(sum(counts)))
     digests = b"".join(block_hash(bytes([n])) for n in range(len(counts)))
-    whole = Whole(raw_length, sha256(b"r").digest(), end, sha256(b"p").digest())
+    raw = (sha256(b"r").digest(), blake3(b"r").digest())
+    whole = Whole(raw_length, *raw, end, sha256(b"p").digest())
     columns = (packed, counts, memoryview(digests), memoryview(hashes))
     return BlockMap(whole, draw(st.sampled_from([Codec.LZ4, Codec.ZSTD])), start, *columns)
 

@@ -23,7 +23,7 @@ def column(words: list[int]) -> memoryview:
 
 def map_of(words: list[int]) -> BlockMap:
     length = len(words) * BLOCK
-    whole = Whole(length, bytes(32), length, bytes(32))
+    whole = Whole(length, bytes(32), bytes(32), length, bytes(32))
     sizes = [BLOCK] * len(words)
     digests = memoryview(bytes(HASH_LENGTH * len(words)))
     return BlockMap(whole, Codec.NONE, 0, sizes, [1] * len(words), digests, column(words))

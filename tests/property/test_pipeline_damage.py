@@ -23,7 +23,7 @@ from updog.pipeline.delta import Delta
 from updog.pipeline.direct import Medium
 from updog.pipeline.engine import Offer, install
 from updog.pipeline.facts import Way
-from updog.pipeline.scratch import receive_map
+from updog.pipeline.scratch import receive_signed
 
 pytestmark = pytest.mark.property
 
@@ -146,7 +146,7 @@ def test_a_bit_of_the_delta_on_its_way(bit: int) -> None:
 def test_a_bit_of_the_map_on_its_way(bit: int) -> None:
     content = files("zstd").blockmap
     with pytest.raises(UpdogError):
-        receive_map(signed(b"", content, "map"), lambda: chunks(flipped(content, bit)))
+        receive_signed(signed(b"", content, "map"), lambda: chunks(flipped(content, bit)))
 
 
 @given(st.sampled_from(["zstd", "lz4"]), WAYS, st.integers(0, len(NEW) * 8 - 1))

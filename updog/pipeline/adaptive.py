@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from updog.blockmap import BLOCK, BlockMap, Span
+from updog.digests import Digest
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.asking import REQUESTS, Request, requests_for
 from updog.pipeline.cancel import Cancel
@@ -56,7 +57,7 @@ def install(  # noqa: PLR0913 - the engine's way in is shorter
 
     Args:
         signed: what is known about the image.
-        blockmap: its map, from `scratch.receive_map`.
+        blockmap: its map, verified (`scratch.receive_signed`).
         source: the published file.
         medium: where to write.
         base: the active partition, if it may hold some of the content.
@@ -73,7 +74,7 @@ def install(  # noqa: PLR0913 - the engine's way in is shorter
     """
     check_map(signed, blockmap, medium)
     counters = Counters(report, cancel)
-    expected = blockmap.whole.raw_sha256.hex()
+    expected = blockmap.raw_digest
     filling = _Filling(signed.name, blockmap, source, medium, counters, read_back)
     # Nothing but reading back proves what is copied.
     found = filling.fill(base if read_back is ReadBack.ALWAYS else None, counters)
@@ -97,7 +98,7 @@ class _Filling:
     counters: Counters
     read_back: ReadBack
 
-    def fill(self, base: Base | None, right: Counters) -> str:
+    def fill(self, base: Base | None, right: Counters) -> Digest:
         """Make the medium hold every block.
 
         Args:
@@ -105,11 +106,11 @@ class _Filling:
             right: told what is right already.
 
         Returns:
-            SHA-256 of what the medium gives back, in hex.
+            The digest of what the medium gives back.
         """
         blockmap, medium, counters = self.blockmap, self.medium, self.counters
         frontier = Frontier(blockmap.blocks)
-        proof = Proof(medium, frontier)
+        proof = Proof(medium, frontier, blockmap.raw_digest.algorithm)
         with Crew(frontier, cancel=counters.cancel) as crew:
             find_right(medium, blockmap, frontier, right)
             if self.read_back is ReadBack.ALWAYS:
@@ -127,7 +128,7 @@ class _Filling:
             network.fetch_missing(frontier)
             medium.flush()
             frontier.finish(blockmap.whole.raw_length)
-        return proof.hex() if self.read_back is ReadBack.ALWAYS else blockmap.whole.raw_sha256.hex()
+        return proof.digest() if self.read_back is ReadBack.ALWAYS else blockmap.raw_digest
 
 
 def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:
@@ -153,6 +154,7 @@ def check_facts(signed: Signed, blockmap: BlockMap) -> None:
         and signed.hashes.get("sha256") in (None, whole.packed_sha256.hex())
         and signed.raw_length in (None, whole.raw_length)
         and signed.raw_sha256 in (None, whole.raw_sha256.hex())
+        and signed.raw_blake3 in (None, whole.raw_blake3.hex())
     )
     if not same:
         raise TargetMismatch(f"the block map of {signed.name} describes another file.")

@@ -28,6 +28,7 @@ from updog.deltaformat import (
     parse_records,
     parse_segment,
 )
+from updog.digests import SHA256, Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.adaptive import MisledError
 from updog.pipeline.buffers import PIECE, aligned
@@ -96,7 +97,8 @@ def install(
     header = parse_header(start, name)
     _check_images(header, image, base, medium, name)
     frontier = Frontier(blocks_in(header.raw_length))
-    proof = Proof(medium, frontier)
+    expected = image.raw_digest or Digest(SHA256, header.raw_sha256.hex())
+    proof = Proof(medium, frontier, expected.algorithm)
     writer = PieceWriter(medium, frontier, counters, Looks())
     builder = _Builder(header, name, base, writer, counters)
     waiting: Channel[bytes] = Channel(_CHUNKS_WAITING)
@@ -112,8 +114,7 @@ def install(
         arrived.check(name, delta.signed.packed_length, delta.signed.hashes)
         medium.flush()
         frontier.finish(header.raw_length)
-    expected = header.raw_sha256.hex()
-    found = proof.hex() if read_back is ReadBack.ALWAYS else expected
+    found = proof.digest() if read_back is ReadBack.ALWAYS else expected
     if found != expected:
         raise MisledError(f"{name}: another image came out of it; its base is not the one here.")
     return Done(image.name, Way.DELTA, header.raw_length, expected, found, counters.moved())
@@ -195,7 +196,7 @@ class _Builder:
                 place = self._prefix[filled : filled + size]
                 self._base.read(record.source * BLOCK, size, place)
                 filled += size
-        content = self._unpacked(packed, wanted, bytes(self._prefix[:filled])) if packed else b""
+        content = self._unpacked(packed, wanted, self._prefix[:filled]) if packed else b""
         if len(content) != wanted:
             raise MisledError(f"{self._name}: a segment has another length than its plan says.")
         self._counters.add(decoded=wanted)
@@ -232,7 +233,7 @@ class _Builder:
             piece[:] = content[at : at + count]
         return piece
 
-    def _unpacked(self, packed: bytes, most: int, prefix: bytes = b"") -> bytes:
+    def _unpacked(self, packed: bytes, most: int, prefix: bytes | memoryview = b"") -> bytes:
         """Decode one frame of at most that many bytes.
 
         The library makes room for as much as the frame says, so the frame is asked first.
@@ -255,7 +256,7 @@ class _Builder:
         return bytes(found)
 
 
-def _context(prefix: bytes) -> zstandard.ZstdDecompressor:
+def _context(prefix: bytes | memoryview) -> zstandard.ZstdDecompressor:
     if not prefix:
         return zstandard.ZstdDecompressor(max_window_size=WINDOW)
     reference = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from updog.digests import BLAKE3, SHA256, Digest
 from updog.pipeline.formats import Format
 
 
@@ -38,6 +39,7 @@ class Signed:
         hashes: hex digests of the published file by algorithm.
         raw_length: bytes of the image, where signed.
         raw_sha256: hex digest of the image, where signed.
+        raw_blake3: the same by BLAKE3, where signed.
         format: how it is packed, where signed.
     """
 
@@ -46,7 +48,15 @@ class Signed:
     hashes: Mapping[str, str]
     raw_length: int | None = None
     raw_sha256: str | None = None
+    raw_blake3: str | None = None
     format: Format | None = None
+
+    @property
+    def raw_digest(self) -> Digest | None:
+        """What the image must have when it is read back: the quickest of what was signed."""
+        if self.raw_blake3 is not None:
+            return Digest(BLAKE3, self.raw_blake3)
+        return None if self.raw_sha256 is None else Digest(SHA256, self.raw_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +88,16 @@ class Done:
         name: of the target.
         way: how it got there.
         raw_length: bytes of the image.
-        expected: SHA-256 that the image must have, hex.
-        read_back: SHA-256 of what the medium gave back, hex; equal, or nothing was returned.
+        expected: the digest that the image must have.
+        read_back: the digest of what the medium gave back; equal, or nothing was returned.
         moved: the bytes.
     """
 
     name: str
     way: Way
     raw_length: int
-    expected: str
-    read_back: str
+    expected: Digest
+    read_back: Digest
     moved: Moved = field(default_factory=Moved)
 
 

@@ -14,6 +14,7 @@ from itertools import chain
 from mmap import mmap
 
 from updog.blockmap import BLOCK, blocks_in
+from updog.digests import BLAKE3
 from updog.errors import TargetMismatch
 from updog.pipeline.buffers import PIECE, aligned
 from updog.pipeline.cancel import Cancel
@@ -104,7 +105,7 @@ def _install(
     """One attempt; `independent` is how to treat LZ4 frames with independent blocks."""
     signed = task.signed
     arrived = Tally(algorithms_in(signed.hashes, signed.name))
-    proof = Proof(medium, task.frontier)
+    proof = Proof(medium, task.frontier, _algorithm(signed))
     received = receive()
     waking = stoppable(received)
     with Crew(task.frontier, task.order, *waking, cancel=task.counters.cancel) as crew:
@@ -127,15 +128,22 @@ def _task(signed: Signed, medium: Medium, counters: Counters) -> Task:
         signed,
         frontier,
         counters,
-        Order(signed.name, limit, digest_wanted=signed.raw_sha256 is None),
+        Order(signed.name, limit, None if signed.raw_digest else _algorithm(signed)),
         lambda: PieceWriter(medium, frontier, counters, looks),
     )
 
 
+def _algorithm(signed: Signed) -> str:
+    """Of the digest to compare; where none is signed, the quickest."""
+    return signed.raw_digest.algorithm if signed.raw_digest else BLAKE3
+
+
 def _done(task: Task, proof: Proof, read_back: ReadBack) -> Done:
     name, length = task.signed.name, task.order.length
-    expected = task.signed.raw_sha256 or task.order.hex() or ""
-    found = proof.hex() if read_back is ReadBack.ALWAYS else expected
+    expected = task.signed.raw_digest or task.order.digest()
+    if expected is None:
+        raise AssertionError("a digest is signed, or made while decoding")
+    found = proof.digest() if read_back is ReadBack.ALWAYS else expected
     check_medium(name, expected, found)
     return Done(name, Way.FULL, length, expected, found, task.counters.moved())
 

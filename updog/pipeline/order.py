@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from hashlib import sha256
 
+from updog import digests
+from updog.digests import Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.stages import Stopped
 
@@ -15,14 +16,15 @@ class Order:
     Args:
         name: of the target, for messages.
         limit: the most bytes that the image may have.
-        digest_wanted: make the SHA-256 of the image, where none is signed to compare with.
+        algorithm: of the digest to make of the image, where none is signed to compare with.
     """
 
-    def __init__(self, name: str, limit: int, *, digest_wanted: bool) -> None:
+    def __init__(self, name: str, limit: int, algorithm: str | None) -> None:
         self.length = 0
         self._name = name
         self._limit = limit
-        self._digest = sha256() if digest_wanted else None
+        self._algorithm = algorithm
+        self._digest = digests.new(algorithm) if algorithm else None
         self._next = 0
         self._changed = threading.Condition()
         self._stopped = False
@@ -50,9 +52,11 @@ class Order:
             self._stopped = True
             self._changed.notify_all()
 
-    def hex(self) -> str | None:
+    def digest(self) -> Digest | None:
         """The digest so far; None where it was not wanted."""
-        return self._digest.hexdigest() if self._digest else None
+        if self._digest is None or self._algorithm is None:
+            return None
+        return Digest(self._algorithm, self._digest.hexdigest())
 
     def _take(self, raw: bytes | memoryview) -> None:
         if self.length + len(raw) > self._limit:

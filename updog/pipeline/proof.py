@@ -8,9 +8,9 @@ while another hashes: what is left when the last byte is written is what everybo
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from partitions.errors import DeviceError
+from updog import digests
+from updog.digests import Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.buffers import aligned
 from updog.pipeline.direct import Medium
@@ -28,13 +28,15 @@ class Proof:
     Args:
         medium: where the image is.
         frontier: how far it is there.
+        algorithm: of the digest.
     """
 
-    def __init__(self, medium: Medium, frontier: Frontier) -> None:
+    def __init__(self, medium: Medium, frontier: Frontier, algorithm: str) -> None:
         self.length = 0
         self._medium = medium
         self._frontier = frontier
-        self._digest = sha256()
+        self._algorithm = algorithm
+        self._digest = digests.new(algorithm)
 
     def follow(self) -> None:
         """Read the image as it becomes right, until it is complete.
@@ -68,9 +70,9 @@ class Proof:
             offset += count
         filled.close()
 
-    def hex(self) -> str:
-        """The digest of everything that was read."""
-        return self._digest.hexdigest()
+    def digest(self) -> Digest:
+        """Of everything that was read."""
+        return Digest(self._algorithm, self._digest.hexdigest())
 
 
 def check_raw_length(name: str, length: int, signed: int | None) -> None:
@@ -85,7 +87,7 @@ def check_raw_length(name: str, length: int, signed: int | None) -> None:
         raise TargetMismatch(f"{name} decodes to {length} bytes, but {signed} were signed.")
 
 
-def check_medium(name: str, expected: str, read_back: str) -> None:
+def check_medium(name: str, expected: Digest, read_back: Digest) -> None:
     """Compare what the medium gave back with the image that it must hold.
 
     Raises:

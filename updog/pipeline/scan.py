@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
-from hashlib import sha256
+
+from blake3 import blake3
 
 from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, ZERO_WORD, BlockMap
 from updog.pipeline.buffers import aligned
@@ -32,7 +33,7 @@ _BLANK = memoryview(ZERO_HASH * REGION).cast("Q")
 def hashes_of(data: memoryview) -> bytes:
     """The cut hashes of consecutive blocks."""
     return b"".join(
-        [sha256(data[at : at + BLOCK]).digest()[:HASH_LENGTH] for at in range(0, len(data), BLOCK)]
+        [blake3(data[at : at + BLOCK]).digest(HASH_LENGTH) for at in range(0, len(data), BLOCK)]
     )
 
 

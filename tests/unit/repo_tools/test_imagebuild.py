@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from lz4 import frame
 
 from repo_tools import imagebuild
@@ -73,7 +74,11 @@ def test_lz4_command_lists_one_frame_of_independent_blocks(tmp_path: Path) -> No
 def test_lengths_and_hashes_are_those_of_the_bytes(tmp_path: Path) -> None:
     built, packed = build(written(tmp_path, "image", RAW))
     assert built == Built(
-        len(packed), sha256(packed).hexdigest(), len(RAW), sha256(RAW).hexdigest()
+        len(packed),
+        sha256(packed).hexdigest(),
+        len(RAW),
+        sha256(RAW).hexdigest(),
+        blake3(RAW).hexdigest(),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 
 from repo_tools import root
 from repo_tools.draft import Edition
@@ -111,6 +112,7 @@ def test_images_tell_what_they_decode_to(repository: Repository) -> None:
         "updog": {
             "raw_length": len(raw),
             "raw_sha256": sha256(raw).hexdigest(),
+            "raw_blake3": blake3(raw).hexdigest(),
             "format": "lz4",
         }
     }

@@ -257,5 +257,6 @@ def test_notes_are_readable_by_people(repository: Repository) -> None:
         "sha256",
         "raw_length",
         "raw_sha256",
+        "raw_blake3",
         "format",
     }

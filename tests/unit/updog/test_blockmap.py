@@ -4,6 +4,7 @@ import struct
 from hashlib import sha256
 
 import pytest
+from blake3 import blake3
 
 from updog.blockmap import (
     BLOCK,
@@ -25,7 +26,13 @@ def made() -> BlockMap:
     spans = (RAW[:BLOCK], RAW[BLOCK : 4 * BLOCK], RAW[4 * BLOCK :])
     hashes = b"".join(block_hash(RAW[at : at + BLOCK]) for at in range(0, len(RAW), BLOCK))
     return BlockMap(
-        Whole(len(RAW), sha256(RAW).digest(), len(RAW) + 7, sha256(b"x").digest()),
+        Whole(
+            len(RAW),
+            sha256(RAW).digest(),
+            blake3(RAW).digest(),
+            len(RAW) + 7,
+            sha256(b"x").digest(),
+        ),
         Codec.NONE,
         7,
         [len(span) for span in spans],
@@ -72,7 +79,7 @@ def test_the_limit_is_three_parts_in_a_thousand() -> None:
     ("offset", "form", "value"),
     [
         (0, "B", 0),  # magic
-        (8, "H", 2),  # version
+        (8, "H", 1),  # version
         (10, "B", 13),  # block shift
         (11, "B", 4),  # hash length
         (12, "B", 3),  # codec
@@ -83,16 +90,16 @@ def test_the_limit_is_three_parts_in_a_thousand() -> None:
         (24, "Q", 0),  # packed length: none
         (24, "Q", 1 << 60),  # packed length: impossible
         (24, "Q", len(RAW)),  # packed length: spans end behind it
-        (96, "Q", 1 << 40),  # first span behind the end
-        (104, "I", 2),  # fewer spans than columns
-        (104, "I", 0xFFFFFFFF),  # more spans than there is memory
-        (108, "I", 1),  # reserved
-        (112, "I", 0),  # an empty span
-        (112, "I", 0xFFFFFFFF),  # a span larger than any
-        (112, "I", BLOCK - 1),  # stored, but of another length
-        (124, "H", 0),  # a span of no block
-        (124, "H", 2),  # more blocks than the image has
-        (124, "H", MAX_SPAN_BLOCKS + 1),
+        (128, "Q", 1 << 40),  # first span behind the end
+        (136, "I", 2),  # fewer spans than columns
+        (136, "I", 0xFFFFFFFF),  # more spans than there is memory
+        (140, "I", 1),  # reserved
+        (144, "I", 0),  # an empty span
+        (144, "I", 0xFFFFFFFF),  # a span larger than any
+        (144, "I", BLOCK - 1),  # stored, but of another length
+        (156, "H", 0),  # a span of no block
+        (156, "H", 2),  # more blocks than the image has
+        (156, "H", MAX_SPAN_BLOCKS + 1),
     ],
 )
 def test_a_map_that_lies_is_refused(offset: int, form: str, value: int) -> None:
@@ -113,7 +120,7 @@ def test_a_map_with_bytes_behind_it_is_refused() -> None:
 
 
 def test_a_map_without_spans_is_refused() -> None:
-    content = bytearray(made().dump()[:112] + made().hashes[: len(made().hashes)])
-    struct.pack_into("<I", content, 104, 0)
+    content = bytearray(made().dump()[:144] + made().hashes[: len(made().hashes)])
+    struct.pack_into("<I", content, 136, 0)
     with pytest.raises(TargetMismatch, match="no spans"):
         parse(bytes(content), "m")

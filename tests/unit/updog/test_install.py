@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import lz4.frame
 import pytest
+from blake3 import blake3
 
 from partitions.blockio import Access, BlockIO, Extent
 from partitions.boot import choose_next
@@ -26,6 +26,7 @@ from tests.fakes.two_sets import (
     two_sets,
 )
 from updog import install
+from updog.digests import BLAKE3, Digest
 from updog.errors import CutShort, NotThere, TargetMismatch, UnconfirmedBoot, UpdogError
 from updog.install import Image, ImageSet, Receipt
 from updog.moving import Watch
@@ -82,7 +83,7 @@ def test_receipts_prove_what_was_written_and_read_back() -> None:
     assert [receipt.target for receipt in receipts] == ["root.lz4", "boot.lz4", "hash.lz4"]
     for receipt in receipts:
         raw = RAW[receipt.target.removesuffix(".lz4")]
-        digest = hashlib.sha256(raw).hexdigest()
+        digest = Digest(BLAKE3, blake3(raw).hexdigest())
         assert (receipt.bytes, receipt.written, receipt.read_back) == (len(raw), digest, digest)
         assert receipt.device.startswith(str(DISK))
 
@@ -173,7 +174,6 @@ def test_a_target_that_cannot_fit_even_packed_is_refused_before_the_disk_is_touc
     assert machine.disk.log == []
 
 
-def test_a_disk_with_one_set_is_refused() -> None:
 @pytest.mark.parametrize("role", ["boot", "root", "hash"])
 def test_a_header_that_tells_of_too_much_is_refused_before_the_disk_is_touched(role: str) -> None:
     machine, images = two_sets(OLD_B), signed_images(signed_raw=False)
@@ -184,6 +184,7 @@ def test_a_header_that_tells_of_too_much_is_refused_before_the_disk_is_touched(r
     assert machine.bits() == OLD_B
 
 
+def test_a_disk_with_one_set_is_refused() -> None:
     machine = two_sets()
     machine.disk.data[:] = bytes(len(machine.disk.data))
     single = disk_with(make_table(FRESH, types=SINGLE_SET_TYPES))
@@ -358,7 +359,7 @@ def test_an_empty_image_is_refused() -> None:
 
 def test_another_digest_of_the_content_than_the_signed_one_is_refused() -> None:
     machine, images = two_sets(OLD_B), image_set(signed_images())
-    lied = replace(images.boot, raw_sha256="0" * 64)
+    lied = replace(images.boot, raw_blake3="0" * 64)
     with pytest.raises(DeviceError, match=r"does not give back the signed content of boot\.lz4"):
         stage(machine, replace(images, boot=lied))
     assert machine.bits() == CLEARED

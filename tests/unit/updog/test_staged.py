@@ -7,7 +7,7 @@ import pytest
 
 from updog.staged import StagedImage, StagedUpdate, forget, recall, remember
 
-ROOT = StagedImage("root", "root.lz4", "aa", 4096, "bb")
+ROOT = StagedImage("root", "root.lz4", "aa", 4096, "blake3:bb")
 LABEL = StagedUpdate("B", "edge-gw", "x86_64", "1.1.0", (ROOT,))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from blake3 import blake3
 
 from partitions.bootflags import BootFlags
 from partitions.layout import Slot
@@ -102,8 +103,8 @@ def test_update_writes_activates_and_remembers(world: ClientWorld) -> None:
     label = staged.recall(world.paths.staged)
     assert label is not None
     assert label[:4] == StagedUpdate("B", "edge-gw", "x86_64", "1.2.0")[:4]
-    digests = [hashlib.sha256(RAW[role]).hexdigest() for role in ("root", "boot", "hash")]
-    assert [image.sha256 for image in label.images] == digests
+    digests = [f"blake3:{blake3(RAW[role]).hexdigest()}" for role in ("root", "boot", "hash")]
+    assert [image.digest for image in label.images] == digests
 
 
 def again(world: ClientWorld, *, activate: bool = False) -> Installed:
@@ -388,7 +389,8 @@ def test_digests_in_upper_case_are_the_same_digests(world: ClientWorld) -> None:
         facts = signed["targets"]["root.lz4"]
         facts["hashes"]["sha256"] = facts["hashes"]["sha256"].upper()
         raw = hashlib.sha256(RAW["root"]).hexdigest().upper()
-        facts["custom"] = {"updog": {"raw_sha256": raw}}
+        fast = blake3(RAW["root"]).hexdigest().upper()
+        facts["custom"] = {"updog": {"raw_sha256": raw, "raw_blake3": fast}}
 
     world.repo.resign("targets", shout)
     assert isinstance(update.update(world.environment(), Wish()), Installed)
@@ -403,7 +405,15 @@ def test_a_signed_raw_length_beyond_the_partition_is_refused_in_time(world: Clie
 
 @pytest.mark.parametrize(
     "ours",
-    [7, {"raw_length": "7"}, {"raw_length": 0}, {"raw_length": True}, {"raw_sha256": "ab"}],
+    [
+        7,
+        {"raw_length": "7"},
+        {"raw_length": 0},
+        {"raw_length": True},
+        {"raw_sha256": "ab"},
+        {"raw_blake3": "ab"},
+        {"raw_blake3": 7},
+    ],
 )
 def test_senseless_signed_facts_are_refused(world: ClientWorld, ours: object) -> None:
     sign_custom(world, {"updog": ours})

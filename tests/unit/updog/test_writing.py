@@ -11,6 +11,7 @@ from partitions.blockio import Access, Extent
 from partitions.device import open_device
 from tests.fakes.memory_disk import MemoryDisk
 from updog.beside import Beside, opened_beside
+from updog.digests import BLAKE3, Digest
 from updog.pipeline.direct import CachedMedium, open_medium
 from updog.pipeline.facts import Moved, Way
 from updog.writing import Receipt, clear_tail, moved_line
@@ -103,5 +104,6 @@ def test_a_running_partition_that_cannot_be_read_is_done_without(tmp_path: Path)
 
 def test_the_sums_of_an_update_are_told_in_megabytes() -> None:
     one = Moved(received=1_500_000, kept=2_000_000, copied=500_000, written=900_000)
-    receipts = [Receipt("x", "y", 1, "", "", Way.FULL, one)] * 2
+    digest = Digest(BLAKE3, "")
+    receipts = [Receipt("x", "y", 1, digest, digest, Way.FULL, one)] * 2
     assert moved_line(receipts) == "3.0 MB fetched, 5.0 MB reused, 1.8 MB written"

@@ -13,9 +13,10 @@ from repo_tools.imagebuild import build
 from repo_tools.validate.mapcheck import MapCheck
 from repo_tools.validate.targets import decoded
 from updog.blockmap import BlockMap, parse
+from updog.digests import IMAGE
 from updog.stream import Tally
 
-HEADER = 112
+HEADER = 144
 Made = tuple[Path, BlockMap]
 
 
@@ -29,7 +30,7 @@ def made(tmp_path: Path) -> Made:
 
 
 def faults(published: Path, found: BlockMap, piece: int = 1 << 16) -> list[str]:
-    check, tally = MapCheck(found), Tally()
+    check, tally = MapCheck(found), Tally(IMAGE)
     data = published.read_bytes()
     chunks = iter([data[at : at + piece] for at in range(0, len(data), piece)])
     for out in tally.through(decoded(check.packed(chunks), "image.lz4")):
@@ -68,6 +69,8 @@ def test_a_wrong_span_is_counted(made: Made) -> None:
 def test_the_map_of_another_image_is_told(made: Made) -> None:
     published, found = made
     other = replace(found, whole=replace(found.whole, raw_sha256=bytes(32)))
+    assert faults(published, other) == ["it is the map of another image"]
+    other = replace(found, whole=replace(found.whole, raw_blake3=bytes(32)))
     assert faults(published, other) == ["it is the map of another image"]
     other = replace(found, whole=replace(found.whole, packed_sha256=bytes(32)))
     assert faults(published, other) == ["it is the map of another published file"]

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from tests.fakes.images import changed, image, medium
 from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
 from updog.blockmap import BLOCK, BlockMap, parse
+from updog.digests import BLAKE3, Digest
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.adaptive import Base, MisledError, install
 from updog.pipeline.asking import requests_for
@@ -60,7 +61,7 @@ def test_with_nothing_at_hand_everything_is_fetched(
     done = put(new, disk)
     assert disk.read_bytes()[: len(NEW)] == NEW
     assert done.way is Way.ADAPTIVE
-    assert done.read_back == hashlib.sha256(NEW).hexdigest()
+    assert done.read_back == Digest(BLAKE3, blake3(NEW).hexdigest())
     assert done.moved.kept == done.moved.copied == 0
     assert done.moved.zeroed % BLOCK == 0 < done.moved.zeroed
 
@@ -110,7 +111,7 @@ def test_one_block_that_changed_since_its_hash_was_kept_is_found_and_fetched(
         file.write(b"\xff\xfe")
     done = put(new, disk, active=active, hashes=old.blockmap.hashes)
     assert disk.read_bytes()[: len(NEW)] == NEW
-    assert done.read_back == hashlib.sha256(NEW).hexdigest()
+    assert done.read_back == Digest(BLAKE3, blake3(NEW).hexdigest())
     # The block, and what is packed together with it.
     assert done.moved.received - clean.moved.received < 2 * 32 * BLOCK
     assert done.moved.written - clean.moved.written == BLOCK
@@ -178,7 +179,7 @@ def collided(new: Published) -> Published:
     """A map whose cut hash of one block fits another block: what a collision would look like."""
     wrong = bytearray(new.raw)
     wrong[7 * BLOCK : 8 * BLOCK] = b"\x11" * BLOCK
-    digest = hashlib.sha256(b"\x11" * BLOCK).digest()[:8]
+    digest = blake3(b"\x11" * BLOCK).digest(8)
     content = bytearray(new.blockmap.dump())
     place = len(content) - new.blockmap.blocks * 8 + 7 * 8
     content[place : place + 8] = digest
@@ -206,6 +207,7 @@ def test_a_collision_of_cut_hashes_is_found_by_the_whole_digest(
         {"hashes": {"sha256": "00" * 32}},
         {"raw_length": 5},
         {"raw_sha256": "00" * 32},
+        {"raw_blake3": "00" * 32},
     ],
     ids=lambda facts: next(iter(facts)),
 )

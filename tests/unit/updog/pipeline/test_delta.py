@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from repo_tools.deltas import write_delta
 from tests.fakes.images import changed, chunks, image, medium, signed
 from updog.blockmap import BLOCK
 from updog.deltaformat import HEADER_LENGTH, target_name
+from updog.digests import BLAKE3, Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.adaptive import MisledError
 from updog.pipeline.delta import Delta, install
@@ -52,7 +53,7 @@ def test_a_delta_and_its_base_make_the_image(tmp_path: Path, packed: bytes) -> N
     assert content[: len(NEW)] == NEW
     assert content[len(NEW) :] == b"\xee" * 3 * BLOCK
     assert done.way is Way.DELTA
-    assert done.read_back == hashlib.sha256(NEW).hexdigest()
+    assert done.read_back == Digest(BLAKE3, blake3(NEW).hexdigest())
     assert done.moved.received == len(packed)
     assert done.moved.copied > 0.5 * len(NEW)
 

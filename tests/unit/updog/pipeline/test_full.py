@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from blake3 import blake3
 from lz4 import frame
 
 from partitions.errors import DeviceError
 from tests.fakes.images import chunks, image, medium, signed
+from updog.digests import BLAKE3, SHA256, Digest
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.buffers import PIECE
 from updog.pipeline.direct import Medium
@@ -49,17 +51,24 @@ def test_an_image_of_any_format_gets_onto_the_partition(disk: Path, name: str) -
     assert content[: len(RAW)] == RAW
     assert content[len(RAW) :] == b"\xee" * (3 * PIECE)
     assert done.way is Way.FULL
-    assert done.read_back == done.expected == hashlib.sha256(RAW).hexdigest()
+    assert done.read_back == done.expected == Digest(BLAKE3, blake3(RAW).hexdigest())
     assert done.moved.received == len(PACKED[name])
     assert done.moved.decoded == len(RAW) == done.moved.written + done.moved.kept
 
 
+def test_an_image_that_is_signed_by_sha256_alone_is_read_back_by_that(disk: Path) -> None:
+    facts = replace(signed(RAW, PACKED["lz4"]), raw_blake3=None)
+    with medium(disk) as target:
+        done = install(facts, lambda: chunks(PACKED["lz4"]), target)
+    assert done.read_back == Digest(SHA256, hashlib.sha256(RAW).hexdigest())
+
+
 @pytest.mark.parametrize("name", PACKED)
 def test_without_signed_raw_facts_what_was_decoded_is_compared(disk: Path, name: str) -> None:
-    facts = replace(signed(RAW, PACKED[name]), raw_length=None, raw_sha256=None)
+    facts = replace(signed(RAW, PACKED[name]), raw_length=None, raw_sha256=None, raw_blake3=None)
     with medium(disk) as target:
         done = install(facts, lambda: chunks(PACKED[name]), target)
-    assert done.expected == hashlib.sha256(RAW).hexdigest()
+    assert done.expected == Digest(BLAKE3, blake3(RAW).hexdigest())
     assert disk.read_bytes()[: len(RAW)] == RAW
 
 
@@ -124,7 +133,7 @@ def test_another_format_than_the_signed_one_is_refused(disk: Path) -> None:
 
 def test_an_image_of_nothing_is_refused(disk: Path) -> None:
     packed = frame.compress(b"")
-    facts = replace(signed(b"", packed), raw_length=None, raw_sha256=None)
+    facts = replace(signed(b"", packed), raw_length=None, raw_sha256=None, raw_blake3=None)
     with pytest.raises(TargetMismatch, match="no data at all"):
         put(disk, facts, packed)
 

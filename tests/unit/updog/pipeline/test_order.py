@@ -5,13 +5,14 @@ from hashlib import sha256
 
 import pytest
 
+from updog.digests import SHA256, Digest
 from updog.errors import TargetMismatch
 from updog.pipeline.order import Order
 from updog.pipeline.stages import Stopped
 
 
 def test_blocks_get_their_places_by_number() -> None:
-    order = Order("x", 100, digest_wanted=True)
+    order = Order("x", 100, SHA256)
     places: dict[int, int] = {}
     contents = [b"abc", b"de", b"fghi"]
 
@@ -25,19 +26,19 @@ def test_blocks_get_their_places_by_number() -> None:
         thread.join()
     assert places == {0: 0, 1: 3, 2: 5}
     assert order.length == 9
-    assert order.hex() == sha256(b"abcdefghi").hexdigest()
+    assert order.digest() == Digest(SHA256, sha256(b"abcdefghi").hexdigest())
 
 
 def test_an_image_longer_than_its_place_is_refused() -> None:
-    order = Order("x", 4, digest_wanted=False)
+    order = Order("x", 4, None)
     order.place(0, b"abc")
     with pytest.raises(TargetMismatch, match="more than the 4 bytes"):
         order.place(1, b"de")
-    assert order.hex() is None
+    assert order.digest() is None
 
 
 def test_who_waits_for_a_place_is_let_go() -> None:
-    order = Order("x", 4, digest_wanted=False)
+    order = Order("x", 4, None)
     order.stop()
     with pytest.raises(Stopped):
         order.place(1, b"a")
