@@ -3,7 +3,7 @@
     python -m benchmarks.pipeline_child WAY URL NAME DEVICE BASE KEPT
 
 WAY is full, map, adaptive or delta; with ``+fast`` behind it, without reading back. BASE is a
-device or ``-``; KEPT is the map kept from the base's installation or ``-``.
+device or ``-``; KEPT is the folder where its hashes were kept (`keep`) or ``-``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from pathlib import Path
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
+from updog import kept
+from updog.blockmap import BlockMap, parse
 from updog.fetch import HttpFetcher
 from updog.pipeline import adaptive, delta, full
 from updog.pipeline.direct import Medium, open_medium
 from updog.pipeline.facts import Done, ReadBack, Signed
 from updog.pipeline.httpranges import HttpRanges
-from updog.pipeline.scratch import kept_hashes, receive_map
+from updog.pipeline.scratch import check_map_length, receive_signed
 from updog.wire import FetchSettings
+
+_PLACE = ("A", "root")
 
 
 class Run:
@@ -45,11 +49,19 @@ class Run:
             {"sha256": str(told["sha256"])},
             int(str(told["raw_length"])),
             str(told["raw_sha256"]),
+            str(told["raw_blake3"]),
         )
 
     def receive(self, name: str) -> Iterator[bytes]:
         """Begin to receive one file."""
         yield from self.fetcher.open(f"{self.url}/{name}")
+
+    def blockmap(self) -> BlockMap:
+        """The map of the image, verified."""
+        name = f"{self.name}.blockmap"
+        signed = self.signed(name)
+        check_map_length(signed, signed.raw_length)
+        return parse(receive_signed(signed, lambda: self.receive(name)), name)
 
     def source(self) -> HttpRanges:
         """The image in ranges."""
@@ -58,7 +70,7 @@ class Run:
 
 def main() -> None:
     """Install once and print what moved, as JSON."""
-    way, url, name, device, base, kept = sys.argv[1:]
+    way, url, name, device, base, folder = sys.argv[1:]
     way, _, fast = way.partition("+")
     read_back = ReadBack.NEVER if fast else ReadBack.ALWAYS
     facts = HttpFetcher(FetchSettings()).get(f"{url}/facts.json", max_bytes=1 << 20)
@@ -66,7 +78,7 @@ def main() -> None:
     with ExitStack() as stack:
         target = _medium(stack, device, Access.WRITE)
         active = _medium(stack, base, Access.READ) if base != "-" else None
-        done = install(run, way, target, (active, kept), read_back)
+        done = install(run, way, target, (active, folder), read_back)
     print(json.dumps(asdict(done.moved) | {"peak": _peak()}))
 
 
@@ -75,18 +87,22 @@ def install(
 ) -> Done:
     """Install by one way."""
     signed = run.signed(run.name)
-    active, kept = base
+    active, folder = base
     if way == "full":
         return full.install(signed, lambda: run.receive(run.name), target, read_back=read_back)
     if way == "delta" and active is not None:
         name = f"{run.name}.delta"
         found = delta.Delta(run.signed(name), lambda: run.receive(name))
         return delta.install(signed, found, active, target, read_back=read_back)
-    name = f"{run.name}.blockmap"
-    blockmap = receive_map(run.signed(name), lambda: run.receive(name), signed.raw_length)
-    hashes = kept_hashes(Path(kept)) if kept != "-" else None
+    blockmap = run.blockmap()
+    hashes = kept.recall(Path(folder), *_PLACE) if folder != "-" else None
     place = adaptive.Base(active, hashes) if active is not None else None
     return adaptive.install(signed, blockmap, run.source(), target, base=place, read_back=read_back)
+
+
+def keep(folder: Path, blockmap: BlockMap) -> None:
+    """Keep the hashes of an image as its installation would, for a run that has it as its base."""
+    kept.remember(folder, *_PLACE, blockmap.hashes)
 
 
 def _peak() -> int:

@@ -1,7 +1,8 @@
 """The running set's partition beside the one that is written: it may hold some of the content.
 
 What its blocks are was kept when it was written, or is found out by reading it. Nothing of that is
-trusted: a block that is taken from there is believed by its hash alone.
+trusted: what is copied from there is proven by the digest of the whole image, which is read back,
+and only where that is another are the blocks looked at one by one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The hashes of what each set holds, kept when it was written, so that nobody has to look again.
 
-They only say where a block probably is: whoever takes one from there hashes it first. So nothing
-here is signed or checked, and a file that is damaged, old or gone costs time only.
+They only say where a block probably is: what is copied on their word is proven by the digest of the
+whole image, read back, and block by block where that is another (`updog.pipeline.adaptive`). So
+nothing here is signed or checked, and a file that is damaged, old or gone costs time only.
 """
 
 from __future__ import annotations

@@ -37,11 +37,12 @@ import mmap, os, sys
 from pathlib import Path
 from partitions.blockio import Access
 from tests.fakes.images import medium, signed
+from updog.blockmap import parse
 from updog.pipeline.adaptive import Base
 from updog.pipeline.engine import Offer, install
 from updog.pipeline.facts import Signed, Way
 from updog.pipeline.httpranges import HttpRanges
-from updog.pipeline.scratch import receive_map
+from updog.pipeline.scratch import receive_signed
 from updog.requestswire import RequestsWire
 from updog.wire import FetchSettings
 
@@ -59,7 +60,7 @@ def run():
         board[:8] = moved.received.to_bytes(8, "little")
 
     print(os.getpid(), flush=True)
-    blockmap = receive_map(signed(b"", content), lambda: [content])
+    blockmap = parse(receive_signed(signed(b"", content), lambda: [content]), "map")
     offer = Offer(facts, lambda: [], source, blockmap)
     with medium(folder / "partition") as target, medium(folder / "old", Access.READ) as old:
         done = install(offer, target, Base(old), [Way.ADAPTIVE], report=report)

@@ -33,8 +33,7 @@ class Base:
 
     Attributes:
         medium: where to read.
-        hashes: of its blocks, from the map kept when it was installed (`scratch.kept_hashes`);
-            None to scan it.
+        hashes: of its blocks, kept when it was installed (`updog.kept`); None to scan it.
     """
 
     medium: Medium

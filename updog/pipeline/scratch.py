@@ -14,14 +14,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from updog.blockmap import MAX_RAW, BlockMap, limit_for, parse
+from updog.blockmap import MAX_RAW, limit_for
 from updog.errors import StorageError, TargetMismatch
-from updog.pipeline.columns import Slices
 from updog.pipeline.facts import Signed
 from updog.stream import Tally, algorithms_in, cap
 
 _PLACES = ("/var/tmp", "/tmp")  # noqa: S108 - the file has no name that someone could guess
-_KEPT_PIECE = 1 << 18
+_PIECE = 1 << 18
 
 
 class Scratch:
@@ -81,8 +80,8 @@ class Scratch:
     def _move(self) -> None:
         """Go on in memory: a full disk shall cost no update, least of all one that has begun."""
         memory = os.memfd_create("updog", os.MFD_CLOEXEC)
-        for at in range(0, self._length, _KEPT_PIECE):
-            _put(memory, memoryview(os.pread(self._fd, _KEPT_PIECE, at)), at)
+        for at in range(0, self._length, _PIECE):
+            _put(memory, memoryview(os.pread(self._fd, _PIECE, at)), at)
         full, self._fd, self._in_memory = self._fd, memory, True
         os.close(full)
 
@@ -132,26 +131,6 @@ def _reporting() -> Iterator[None]:
         ) from error
 
 
-def receive_map(
-    signed: Signed, receive: Callable[[], Iterable[bytes]], raw_length: int | None = None
-) -> BlockMap:
-    """Receive a block map, compare it with what was signed, and set it aside.
-
-    Args:
-        signed: the facts of the map's own target.
-        receive: starts the transfer; the chunks are not trusted.
-        raw_length: signed bytes of the image, where they are signed; a map above its share of them
-            is not worth fetching.
-
-    Raises:
-        TargetMismatch: it is not what was signed, too large, or no map.
-        UpdogError: the transfer failed.
-        StorageError: there is no room for it.
-    """
-    check_map_length(signed, raw_length)
-    return parse(receive_signed(signed, receive), signed.name)
-
-
 def check_map_length(signed: Signed, raw_length: int | None) -> None:
     """Refuse a map that is too large for its image, before a byte of it is fetched.
 
@@ -180,19 +159,3 @@ def receive_signed(signed: Signed, receive: Callable[[], Iterable[bytes]]) -> Sc
         kept.append(chunk)
     arrived.check(signed.name, signed.packed_length, signed.hashes)
     return kept
-
-
-def kept_hashes(path: Path) -> Slices:
-    """The block hashes in a map that was kept in a file, for `updog.pipeline.adaptive.Base`.
-
-    They need no signature: a copied block is believed by what it holds.
-
-    Raises:
-        TargetMismatch: the file holds no map.
-        OSError: it cannot be read.
-    """
-    kept = Scratch()
-    with path.open("rb") as file:
-        while piece := file.read(_KEPT_PIECE):
-            kept.append(piece)
-    return parse(kept, str(path)).hashes

@@ -9,10 +9,10 @@ import pytest
 
 from tests.fakes.images import chunks, image, signed
 from tests.fakes.published import as_zstd
-from updog.blockmap import limit_for
+from updog.blockmap import limit_for, parse
 from updog.errors import StorageError, TargetMismatch
 from updog.pipeline.facts import Signed
-from updog.pipeline.scratch import Scratch, kept_hashes, receive_map
+from updog.pipeline.scratch import Scratch, check_map_length, receive_signed
 
 RAW = image(300)
 
@@ -32,13 +32,13 @@ def open_files() -> int:
 
 
 def test_a_received_map_is_the_published_one(content: bytes, facts: Signed) -> None:
-    found = receive_map(facts, lambda: chunks(content, 99), len(RAW))
-    assert found.dump() == content
+    found = receive_signed(facts, lambda: chunks(content, 99))
+    assert parse(found, "map").dump() == content
 
 
 def test_a_map_is_let_go_with_its_file(content: bytes, facts: Signed) -> None:
     before = open_files()
-    found = receive_map(facts, lambda: chunks(content))
+    found = parse(receive_signed(facts, lambda: chunks(content)), "map")
     assert open_files() == before + 1
     del found
     gc.collect()
@@ -50,39 +50,24 @@ def test_a_flipped_bit_in_a_map_is_refused(content: bytes, facts: Signed, place:
     damaged = bytearray(content)
     damaged[place] ^= 1
     with pytest.raises(TargetMismatch, match="not the signed one"):
-        receive_map(facts, lambda: chunks(bytes(damaged)))
+        receive_signed(facts, lambda: chunks(bytes(damaged)))
 
 
 @pytest.mark.parametrize("length", [0, 10, 500, -1])
 def test_a_map_that_ends_early_is_refused(content: bytes, facts: Signed, length: int) -> None:
     with pytest.raises(TargetMismatch, match="were signed"):
-        receive_map(facts, lambda: chunks(content[:length]))
+        receive_signed(facts, lambda: chunks(content[:length]))
 
 
 def test_a_map_that_does_not_end_is_cut_off(content: bytes, facts: Signed) -> None:
     with pytest.raises(TargetMismatch, match="longer than"):
-        receive_map(facts, lambda: (content for _ in range(1 << 40)))
+        receive_signed(facts, lambda: (content for _ in range(1 << 40)))
 
 
-def test_a_map_above_its_share_of_the_image_is_not_fetched(facts: Signed) -> None:
+def test_a_map_above_its_share_of_the_image_is_refused(facts: Signed) -> None:
     facts = replace(facts, packed_length=limit_for(len(RAW)) + 1)
     with pytest.raises(TargetMismatch, match="make sense"):
-        receive_map(facts, lambda: pytest.fail("fetched"), len(RAW))
-
-
-def test_kept_hashes_are_those_of_the_map(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "kept"
-    path.write_bytes(content)
-    found = kept_hashes(path)
-    path.write_bytes(bytes(len(content)))
-    assert bytes(found[:]) == content[-len(found) :]
-
-
-def test_a_kept_file_that_is_no_map_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    path.write_bytes(b"something else")
-    with pytest.raises(TargetMismatch, match="not a block map"):
-        kept_hashes(path)
+        check_map_length(facts, len(RAW))
 
 
 def test_it_has_no_name_and_lies_in_the_first_place_that_can(tmp_path: Path) -> None:
