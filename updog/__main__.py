@@ -7,6 +7,8 @@ import sys
 
 START_UP_OBJECTS = 100_000
 """About as many objects as a command makes when it starts, nearly all of them to stay."""
+PUBLISHERS_ONLY = ("boto3", "botocore", "azure", "google.cloud", "pkcs11", "hvac")
+"""What the TUF library loads, wherever it is installed, to sign with keys that lie elsewhere."""
 
 
 def run() -> int:
@@ -19,6 +21,9 @@ def run() -> int:
         The exit code.
     """
     gc.set_threshold(START_UP_OBJECTS)
+    for name in PUBLISHERS_ONLY:
+        # For Python, a module that is not installed.
+        sys.modules[name] = None  # type: ignore[assignment]
     from updog.cli import main  # noqa: PLC0415 - after the line above
 
     try:
