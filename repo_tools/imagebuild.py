@@ -1,7 +1,7 @@
 """Image files to what is published: exactly one LZ4 frame each, with its length and hashes.
 
-A raw image is compressed as upstream's build does it (formats 11.2): level 9, independent blocks of
-4 MiB, a checksum over the content, no content size; the frame begins with FLG 0x64, BD 0x70. A file
+A raw image is compressed nearly as upstream does it (formats 11.2): level 9, independent blocks of
+256 KiB, a checksum over the content, no content size; FLG 0x64, BD 0x50. A file
 that ends in ``.lz4`` is taken as it is, after the client's own decoder has read it to its end.
 Either way the bytes flow through once, in memory of a few blocks.
 """
