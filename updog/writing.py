@@ -138,7 +138,8 @@ def _ways(offer: Offer, medium: Medium, base: Base | None) -> tuple[Base | None,
     if offer.delta is not None and base is not None:
         base, priced = weigh(offer, medium, base)
         return base, tuple(one.way for one in priced)
-    # Without a delta there is nothing to weigh: a map never fetches more than the whole file has.
+    # Without a delta there is nothing to weigh: the map is here already, and by it never more is
+    # fetched than the whole file has.
     by_map = offer.blockmap is not None and offer.source is not None
     return base, (Way.ADAPTIVE,) if by_map else ()
 

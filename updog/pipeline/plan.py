@@ -2,6 +2,7 @@
 
 Only signed sizes and what the map shows to be missing count; nothing is measured. Rates are for the
 reader's expectation, the choice is made by bytes over the network: that is what a fleet pays for.
+A map is fetched before there is anything to weigh, so every way costs it.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Estimate:
 
     Attributes:
         way: which.
-        bytes: over the network.
-        written: to the partition.
+        bytes: over the network, the map included.
+        written: to the partition, at most: what it holds already is not written again.
         requests: to the server.
         seconds: expected.
         why: in words.
@@ -86,15 +87,15 @@ class Estimate:
 
 
 USUAL_RATES = Rates()
+_ABOUT_ALL = 0.98
+_AT_EQUAL_BYTES = (Way.ADAPTIVE, Way.FULL, Way.DELTA)
+"""What comes by a map goes on after a cut, and two workers decode it; a delta needs its base."""
 
 
 def estimates(
     sizes: Sizes, survey: Survey | None, rates: Rates = USUAL_RATES
 ) -> tuple[Estimate, ...]:
-    """Every possible way in the order of preference: the cheaper of delta and adaptive, then full.
-
-    The whole file comes last even where a map saves nothing: with a map each part is checked before
-    it is written, and a run that is cut short goes on where it was.
+    """Every possible way, that of the fewest bytes first.
 
     Args:
         sizes: signed.
@@ -103,23 +104,31 @@ def estimates(
     """
     found = []
     if sizes.delta is not None:
-        found.append(_delta(sizes, sizes.delta, rates))
+        found.append(_delta(sizes, sizes.delta, _most_written(sizes, survey), rates))
     if survey is not None and sizes.blockmap is not None:
         found.append(_adaptive(sizes, sizes.blockmap, survey, rates))
-    found.append(_full(sizes, rates))
-    return tuple(sorted(found, key=lambda one: (one.way is Way.FULL, one.bytes)))
+    found.append(_full(sizes, _most_written(sizes, survey), rates))
+    return tuple(sorted(found, key=lambda one: (one.bytes, _AT_EQUAL_BYTES.index(one.way))))
 
 
-def _full(sizes: Sizes, rates: Rates) -> Estimate:
-    seconds = max(sizes.packed / rates.network, sizes.raw / rates.write)
-    why = f"the whole image, {_mb(sizes.packed)}"
-    return Estimate(Way.FULL, sizes.packed, sizes.raw, 1, seconds + _proof(sizes, rates), why)
+def _most_written(sizes: Sizes, survey: Survey | None) -> int:
+    """What a way writes that has no map to tell it block by block what is there."""
+    return 0 if survey is not None and not survey.written else sizes.raw
+
+
+def _full(sizes: Sizes, written: int, rates: Rates) -> Estimate:
+    size = sizes.packed + _map(sizes)
+    seconds = max(size / rates.network, written / rates.write) + _proof(sizes, rates)
+    why = f"the whole image, {_mb(sizes.packed)}{_and_map(sizes)}"
+    return Estimate(Way.FULL, size, written, 1, seconds, why)
 
 
 def _adaptive(sizes: Sizes, blockmap: int, survey: Survey, rates: Rates) -> Estimate:
     size = survey.fetched + blockmap
     local = (sizes.raw + survey.copied) / rates.read + survey.written / rates.write
-    why = f"{_mb(survey.fetched)} are nowhere on this machine, and the map has {_mb(blockmap)}"
+    why = f"{_mb(survey.fetched)} are nowhere on this machine{_and_map(sizes)}"
+    if survey.fetched >= sizes.packed * _ABOUT_ALL:
+        why += "; about the whole image, but it goes on after a cut, and two workers decode it"
     return Estimate(
         Way.ADAPTIVE,
         size,
@@ -130,11 +139,20 @@ def _adaptive(sizes: Sizes, blockmap: int, survey: Survey, rates: Rates) -> Esti
     )
 
 
-def _delta(sizes: Sizes, delta: int, rates: Rates) -> Estimate:
-    local = sizes.raw / rates.read + sizes.raw / rates.write
-    seconds = max(delta / rates.network, local) + _proof(sizes, rates)
-    why = f"a delta from the running image, {_mb(delta)}"
-    return Estimate(Way.DELTA, delta, sizes.raw, 1, seconds, why)
+def _delta(sizes: Sizes, delta: int, written: int, rates: Rates) -> Estimate:
+    size = delta + _map(sizes)
+    local = sizes.raw / rates.read + written / rates.write
+    seconds = max(size / rates.network, local) + _proof(sizes, rates)
+    why = f"a delta from the running image, {_mb(delta)}{_and_map(sizes)}"
+    return Estimate(Way.DELTA, size, written, 1, seconds, why)
+
+
+def _map(sizes: Sizes) -> int:
+    return sizes.blockmap or 0
+
+
+def _and_map(sizes: Sizes) -> str:
+    return f", and the map has {_mb(sizes.blockmap)}" if sizes.blockmap is not None else ""
 
 
 def _proof(sizes: Sizes, rates: Rates) -> float:

@@ -22,7 +22,7 @@ def lines(plan: Plan) -> Iterator[str]:
     chosen = [image.chosen for image in plan.images]
     fetched, written = sum(one.bytes for one in chosen), sum(one.written for one in chosen)
     seconds = sum(one.seconds for one in chosen)
-    yield f"In all: {_mb(fetched)} fetched, {_mb(written)} written, about {seconds:.0f} s"
+    yield f"In all: {_mb(fetched)} fetched, at most {_mb(written)} written, about {seconds:.0f} s"
 
 
 def tree(plan: Plan) -> dict[str, object]:
@@ -50,8 +50,8 @@ def _image(image: ImagePlan) -> dict[str, object]:
 
 def _way(way: Estimate, *, chosen: bool) -> str:
     mark = "*" if chosen else " "
-    figures = f"{_mb(way.bytes):>10} fetched {_mb(way.written):>10} written {way.seconds:6.1f} s"
-    return f" {mark} {way.way.value:<8} {figures}  {way.why}"
+    moved = f"{_mb(way.bytes):>10} fetched, at most {_mb(way.written):>10} written"
+    return f" {mark} {way.way.value:<8} {moved} {way.seconds:6.1f} s  {way.why}"
 
 
 def _mb(size: int) -> str:
