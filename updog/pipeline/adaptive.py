@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from updog.blockmap import BLOCK, BlockMap, Span
 from updog.digests import Digest
 from updog.errors import CutShort, TargetMismatch
-from updog.pipeline.asking import REQUESTS, Request, requests_for
+from updog.pipeline.asking import PLANNED, Request, requests_for
 from updog.pipeline.cancel import Cancel
 from updog.pipeline.counters import Counters
 from updog.pipeline.direct import Medium
@@ -186,10 +186,12 @@ class _Network:
         """Mark, there as well, what an interrupted run has fetched; the rest is fetched next."""
         begins: list[int] = []
         planned: list[Request] = []
+        room = PLANNED
         for request in requests_for(self._map, todo, together=self._source.whole_only):
             begins.append(todo.missing(request.place.first))
-            # As many as a sparse fetch has; all those of a large image would be held for long.
-            if len(planned) <= REQUESTS:
+            # All those of a large, scattered image would be held for long.
+            room -= len(request.ranges)
+            if room >= 0:
                 planned.append(request)
         found = find_fetched(self._medium, self._map, todo, begins, self._counters)
         before = todo.count_missing()

@@ -14,6 +14,8 @@ REQUESTS = 8
 """Requests for a sparse fetch; ten are the most, so two are left for what has to be asked again."""
 RANGES_EACH = 330
 """Ranges of one request: servers commonly refuse header lines above 8 KiB."""
+PLANNED = (REQUESTS + 1) * RANGES_EACH
+"""Ranges that may be held before the first of them is asked for."""
 GAP = 256
 """Ranges this close become one: the head of another part has about as many bytes."""
 STRETCH = 8 << 20
@@ -58,10 +60,19 @@ def requests_for(blockmap: BlockMap, frontier: Frontier, *, together: bool) -> I
 
 def _missing(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[Place, int]]:
     """Place and packed length of the spans of which not every block is right."""
-    begin = Place(0, 0, blockmap.start)
-    for place, count, length in blockmap.places_from(begin):
-        if frontier.missing(place.first, place.first + count) >= 0:
-            yield place, length
+    number = first = low = high = 0
+    offset = blockmap.start
+    for count, length in zip(blockmap.counts, blockmap.packed, strict=True):
+        if first >= high:
+            # Found once for a whole run of them: where all is missing, this is all there is to do.
+            low = frontier.missing(first)
+            if low < 0:
+                return
+            high = frontier.right(low)
+            high = blockmap.blocks if high < 0 else high
+        if low < first + count:
+            yield Place(number, first, offset), length
+        number, first, offset = number + 1, first + count, offset + length
 
 
 class _Portion:
