@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from updog.errors import CutShort, TargetMismatch
+from updog.errors import CutShort, DataError, TargetMismatch
 from updog.pipeline.engine import Offer
 from updog.pipeline.formats import least_raw
 from updog.pipeline.ranges import Range
@@ -14,9 +14,12 @@ from updog.pipeline.ranges import Range
 _PROBE = 16
 
 
-def misfit(name: str, size: int) -> TargetMismatch:
-    """The error for an image that is larger than its partition."""
-    return TargetMismatch(
+def misfit(name: str, size: int) -> DataError:
+    """The error for an image that was signed as larger than its partition.
+
+    No `TargetMismatch`: no server is to blame, and none would send it smaller.
+    """
+    return DataError(
         f"{name} does not fit: its partition has {size} bytes.",
         hint="Nothing was changed. This update needs a disk with larger partitions.",
     )
@@ -91,5 +94,7 @@ def _first(chunks: Iterator[bytes], offer: Offer, size: int) -> bytes:
         raise TargetMismatch(f"{offer.signed.name} holds no data at all.")
     # Where the length is signed it was compared already, and no header is believed against it.
     if offer.signed.raw_length is None and least_raw(head, offer.signed.packed_length) > size:
-        raise misfit(offer.signed.name, size)
+        told = misfit(offer.signed.name, size)
+        # Nobody signed these bytes: those of another server may be others.
+        raise TargetMismatch(str(told), hint=told.hint)
     return head

@@ -169,7 +169,7 @@ def refuse_misfits(
         Bytes of each partition.
 
     Raises:
-        TargetMismatch: an image is larger than its partition.
+        DataError: an image is larger than its partition.
         PartitionError: a partition is missing, busy, read-only, or cannot be opened.
     """
     sizes = []
@@ -190,7 +190,7 @@ def refuse_longer(offers: Iterable[Offer], sizes: Iterable[int]) -> None:
     """Refuse images that their maps show to be longer than their partitions.
 
     Raises:
-        TargetMismatch: one is.
+        DataError: one is.
     """
     for offer, size in zip(offers, sizes, strict=True):
         if offer.blockmap is not None and offer.blockmap.whole.raw_length > size:

@@ -136,6 +136,18 @@ def test_a_foreign_image_whose_first_bytes_tell_that_it_does_not_fit(world: Atta
     assert world.machine.disk.read_bytes() == before
 
 
+def test_no_server_is_blamed_for_an_image_that_was_signed_as_too_large(world: AttackWorld) -> None:
+    base = f"http://127.0.0.1:{world.server.server_port}"
+    mirror = f'{{ metadata = "{base}/metadata", targets = "{base}/targets" }}'
+    world.configure(f"[download]\nretries = 0\nmirrors = [{mirror}]\n")
+    image = RootImage(world)
+    image.publish(image.packed(), raw_length=len(image.raw))
+    done = world.updog("update")
+    assert done.returncode == BAD_DATA, done.stderr
+    assert "root.lz4 does not fit" in done.stderr
+    assert "not used any more" not in done.stderr
+
+
 # A disk smaller than its table says --------------------------------------------------------------
 
 

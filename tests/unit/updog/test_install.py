@@ -27,7 +27,14 @@ from tests.fakes.two_sets import (
 )
 from updog import install
 from updog.digests import BLAKE3, Digest
-from updog.errors import CutShort, NotThere, TargetMismatch, UnconfirmedBoot, UpdogError
+from updog.errors import (
+    CutShort,
+    DataError,
+    NotThere,
+    TargetMismatch,
+    UnconfirmedBoot,
+    UpdogError,
+)
 from updog.install import Image, ImageSet, Receipt
 from updog.moving import Watch
 
@@ -160,7 +167,7 @@ def test_force_never_leaves_the_disk_without_a_bootable_set() -> None:
 def test_an_image_that_is_signed_as_too_long_is_refused_before_the_disk_is_touched() -> None:
     machine, images = two_sets(OLD_B), signed_images()
     images["boot"] = SignedImage("boot.lz4", bytes(SIZES["boot"] + 1))
-    with pytest.raises(TargetMismatch, match=r"boot\.lz4 does not fit: .* has 98304 bytes"):
+    with pytest.raises(DataError, match=r"boot\.lz4 does not fit: .* has 98304 bytes"):
         stage(machine, image_set(images))
     assert machine.disk.log == []
     assert machine.bits() == OLD_B
@@ -169,7 +176,7 @@ def test_an_image_that_is_signed_as_too_long_is_refused_before_the_disk_is_touch
 def test_a_target_that_cannot_fit_even_packed_is_refused_before_the_disk_is_touched() -> None:
     machine, images = two_sets(OLD_B), image_set(signed_images(signed_raw=False))
     too_long = replace(images.root, length=2 * SIZES["root"])
-    with pytest.raises(TargetMismatch, match="does not fit"):
+    with pytest.raises(DataError, match="does not fit"):
         stage(machine, replace(images, root=too_long))
     assert machine.disk.log == []
 

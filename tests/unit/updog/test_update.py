@@ -20,6 +20,7 @@ from updog import staged, update
 from updog.errors import (
     BusyError,
     ConfigError,
+    DataError,
     Expired,
     ManifestError,
     MigrationError,
@@ -328,7 +329,7 @@ def test_a_refused_update_leaves_the_label(world: ClientWorld) -> None:
     label = StagedUpdate("B", "edge-gw", "x86_64", "0.9.0")
     staged.remember(world.paths.staged, label)
     sign_custom(world, {"updog": {"raw_length": 10**12}})
-    with pytest.raises(TargetMismatch, match="does not fit"):
+    with pytest.raises(DataError, match="does not fit"):
         update.update(world.environment(), Wish())
     assert staged.recall(world.paths.staged) == label
 
@@ -398,7 +399,7 @@ def test_digests_in_upper_case_are_the_same_digests(world: ClientWorld) -> None:
 
 def test_a_signed_raw_length_beyond_the_partition_is_refused_in_time(world: ClientWorld) -> None:
     sign_custom(world, {"updog": {"raw_length": 10**12}})
-    with pytest.raises(TargetMismatch, match="does not fit"):
+    with pytest.raises(DataError, match="does not fit"):
         update.update(world.environment(), Wish())
     assert world.machine.disk.log == []
 
