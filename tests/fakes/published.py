@@ -62,9 +62,9 @@ def as_zstd(folder: Path, raw: bytes, bases: Sequence[bytes] = ()) -> Published:
     return Published(raw, sink.getvalue(), blockmap)
 
 
-def as_lz4(folder: Path, raw: bytes) -> Published:
+def as_lz4(folder: Path, raw: bytes, block_size: int = frame.BLOCKSIZE_MAX64KB) -> Published:
     """Publish as one LZ4 frame with independent blocks."""
-    packed = bytes(frame.compress(raw, block_size=frame.BLOCKSIZE_MAX64KB, block_linked=False))
+    packed = bytes(frame.compress(raw, block_size=block_size, block_linked=False))
     return Published(raw, packed, map_lz4(_file(folder, "new.img.lz4", packed)))
 
 
