@@ -124,7 +124,7 @@ class Stand:
         return time.perf_counter() - start
 
     def killed_after(self, seconds: float, at: Phase = Phase.OTHER, latest: float = 0) -> None:
-        """Kill a run then; or, to hit a phase, in that one, but no later than `latest` after then."""
+        """Kill a run then; or, to hit a phase, in that one, and at `latest` after then."""
         run = self.run()
         time.sleep(seconds)
         end = time.perf_counter() + (latest if at else 0)

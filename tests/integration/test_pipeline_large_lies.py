@@ -39,7 +39,7 @@ SPANS = (limit_for(RAW) - limit_for(0) - BLOCKS * 8) // 14 // 2 * 2
 MEMORY = 64 << 20
 """Bytes of the whole process at the most."""
 GROWTH = 22 << 20
-"""Bytes that an installation adds to it: of that, two workers have room for a span of 4 MiB each, as
+"""Bytes that an installation adds to it: two workers have room for a span of 4 MiB each of that, as
 it is stored and as it is decoded."""
 FEW = 10
 OTHER = b"\x01" * 8
