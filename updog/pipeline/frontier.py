@@ -85,7 +85,8 @@ class Frontier:
             while not self._stopped:
                 if self._length is not None:
                     return min(most, self._length - offset)
-                if self._edge * BLOCK >= offset + most:
+                # The last block may be a short one: all that is read here lies before another.
+                if self._edge * BLOCK > offset + most:
                     return most
                 self._changed.wait()
             raise Stopped
@@ -105,9 +106,9 @@ class Frontier:
         """The first block from `start` on, and before `stop`, that is not right; -1 if none is."""
         return self._find(start, self._blocks if stop is None else stop, right=False)
 
-    def right(self, start: int = 0) -> int:
-        """The first block from `start` on that is right; -1 if there is none."""
-        return self._find(start, self._blocks, right=True)
+    def right(self, start: int = 0, stop: int | None = None) -> int:
+        """The first block from `start` on, and before `stop`, that is right; -1 if none is."""
+        return self._find(start, self._blocks if stop is None else stop, right=True)
 
     def is_right(self, block: int) -> bool:
         """Whether one block is right."""

@@ -13,7 +13,7 @@ from updog.pipeline.stages import Stopped
 
 def test_what_is_right_without_a_gap_may_be_read() -> None:
     frontier = Frontier(10)
-    frontier.mark(1, 3)
+    frontier.mark(1, 4)
     frontier.mark(0, 1)
     assert frontier.wait(0, 4 * BLOCK) == 4 * BLOCK
 
@@ -29,6 +29,19 @@ def test_a_gap_is_waited_for() -> None:
     frontier.mark(0, 1)
     thread.join(5)
     assert found == [BLOCK]
+
+
+@pytest.mark.parametrize("blocks", [3, 10])
+def test_a_block_that_may_be_the_last_and_short_is_not_read_before_the_end(blocks: int) -> None:
+    frontier = Frontier(blocks)
+    frontier.mark_bytes(0, 2 * BLOCK + 5)
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(frontier.wait(BLOCK, 2 * BLOCK)))
+    thread.start()
+    thread.join(0.05)
+    frontier.finish(2 * BLOCK + 5)
+    thread.join(5)
+    assert found == [BLOCK + 5]
 
 
 def test_the_end_may_be_short_and_is_followed_by_nothing() -> None:
