@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from updog.pipeline.cancel import Cancel, cancelled
+from updog.pipeline.interrupts import INTERRUPTS
 
 T = TypeVar("T")
 
@@ -105,7 +106,9 @@ class Crew:
     """Threads that end together: the first failure stops all, and is what the caller sees.
 
     Use it as a context manager; leaving it waits for every thread. An exception in the body, a
-    cancellation by Ctrl-C included, stops the crew as well.
+    cancellation by Ctrl-C included, stops the crew as well. So does a Ctrl-C while threads are
+    waited for, and another one after it: nobody gets past this with a thread still running, since
+    memory and descriptors that they use are given back next.
 
     Args:
         waiting: what the threads may be waiting for.
@@ -147,6 +150,7 @@ class Crew:
             raise self._failure
 
     def __enter__(self) -> Self:
+        INTERRUPTS.enter(self)
         if self._cancel is not None:
             self._told.enter_context(self._cancel.telling(lambda: self.stop(cancelled())))
         return self
@@ -157,12 +161,13 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            self.stop(error)
         try:
+            if error is not None:
+                self.stop(error)
             self.join()
         finally:
             self._told.close()
+            INTERRUPTS.leave(self)
 
     def _run(self, work: Callable[[], object]) -> None:
         try:
