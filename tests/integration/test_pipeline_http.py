@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -18,14 +17,13 @@ from blake3 import blake3
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
-from repo_tools.blockmaps import pack_zstd
 from tests.fakes.images import changed, chunks, image, medium, signed
 from tests.fakes.published import Published, as_lz4, as_zstd
 from tests.fakes.rangeserver import Knows, Served, serving
 from updog.digests import BLAKE3, Digest
 from updog.pipeline import adaptive, full
 from updog.pipeline.direct import DirectMedium, open_medium
-from updog.pipeline.facts import Done, Signed
+from updog.pipeline.facts import Done
 from updog.pipeline.httpranges import HttpRanges
 from updog.requestswire import RequestsWire
 from updog.wire import Answer, FetchSettings
@@ -181,50 +179,6 @@ def test_a_loop_device_is_written_past_the_cache(
         assert os.pread(descriptor, len(NEW), 0) == NEW
     finally:
         os.close(descriptor)
-
-
-STEP = 1 << 26
-LENGTHS = [(2 << 30) - 1, 2 << 30, (4 << 30) + 4096]
-
-
-def large(path: Path, length: int) -> None:
-    """An image with noise at the start of every 64 MiB and at its end, around every odd length."""
-    noise = Random(length).randbytes(1 << 20)
-    with path.open("wb") as file:
-        file.truncate(length)
-        for at in (*range(0, length, STEP), length - len(noise)):
-            file.seek(at)
-            file.write(noise[: length - at])
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@pytest.mark.slow(seconds=45)
-@pytest.mark.parametrize("length", LENGTHS)
-def test_large_images_pass_whole_and_by_their_map(tmp_path: Path, length: int) -> None:
-    raw, packed, disk = tmp_path / "raw", tmp_path / "packed", tmp_path / "partition"
-    large(raw, length)
-    with packed.open("wb") as sink:
-        blockmap = pack_zstd(raw, sink, level=1)
-    raw.unlink()
-    whole = blockmap.whole
-    hashes = {"sha256": whole.packed_sha256.hex()}
-    facts = Signed("large", whole.packed_length, hashes, length, whole.raw_sha256.hex())
-    content = packed.read_bytes()
-    for way in ("whole", "map"):
-        disk.unlink(missing_ok=True)
-        with disk.open("wb") as file:
-            file.truncate(length)
-        with serving(Served(content)) as served, medium(disk) as target:
-            if way == "map":
-                done = adaptive.install(facts, blockmap, ranges(served.url), target)
-            else:
-                done = full.install(facts, lambda: chunks(content), target)
-        assert (done.raw_length, digest(disk)) == (length, whole.raw_sha256.hex())
-        assert done.moved.written >= length // STEP << 20
 
 
 def test_a_whole_file_over_http_gets_onto_the_partition(tmp_path: Path) -> None:
