@@ -258,8 +258,8 @@ class _Network:
         block = span.first
         end = span.first + span.blocks
         while (block := self._todo.missing(block, end)) >= 0:
-            stop = self._todo.right(block)
-            stop = end if stop < 0 else min(stop, end)
+            stop = self._todo.right(block, end)
+            stop = end if stop < 0 else stop
             piece = raw[(block - span.first) * BLOCK : (stop - span.first) * BLOCK]
             self._medium.write(block * BLOCK, piece)
             self._counters.add(written=len(piece))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import fields
 
 from updog.pipeline.cancel import Cancel
 from updog.pipeline.facts import Moved, Report, silent
@@ -20,7 +21,7 @@ class Counters:
         self.cancel = cancel or Cancel()
         self._lock = threading.Lock()
         self._report = report
-        self._sums = Moved()
+        self._sums = dict.fromkeys((field.name for field in fields(Moved)), 0)
 
     def add(self, **more: int) -> None:
         """Add bytes, named by the attributes of `Moved`.
@@ -30,18 +31,12 @@ class Counters:
         """
         self.cancel.check()
         with self._lock:
-            now = self._sums
-            self._sums = Moved(
-                received=now.received + more.get("received", 0),
-                kept=now.kept + more.get("kept", 0),
-                copied=now.copied + more.get("copied", 0),
-                zeroed=now.zeroed + more.get("zeroed", 0),
-                decoded=now.decoded + more.get("decoded", 0),
-                written=now.written + more.get("written", 0),
-            )
-            self._report(self._sums)
+            for name, count in more.items():
+                self._sums[name] += count
+            if self._report is not silent:
+                self._report(Moved(**self._sums))
 
     def moved(self) -> Moved:
         """The sums so far."""
         with self._lock:
-            return self._sums
+            return Moved(**self._sums)

@@ -42,6 +42,11 @@ class SpanCutter:
             if offset > reached or offset + len(data) <= reached:
                 return
             fresh = data[reached - offset : span.offset + span.length - offset]
+            if len(fresh) == span.length:
+                # Most spans come in one piece, and need not be moved.
+                self._next = next(self._wanted, None)
+                yield span, fresh
+                continue
             self._memory[self._held : self._held + len(fresh)] = fresh
             self._held += len(fresh)
             if self._held < span.length:
