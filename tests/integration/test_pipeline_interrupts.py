@@ -26,6 +26,7 @@ from updog.pipeline.stages import Channel, Crew
 MAIN = threading.main_thread()
 NEEDS_OTHERS = (Channel.put.__code__, Channel.__iter__.__code__, Counters.add.__code__)
 """Where the main thread may wait for the one that reports."""
+ENOUGH_LOOKS = 5
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +79,25 @@ def ctrl_c() -> Iterator[list[int]]:
 
 
 class PressedInJoin:
-    """A report that has Ctrl-C pressed twice while the main thread waits for the reporting one."""
+    """A report that has Ctrl-C pressed twice while the main thread waits for the reporting one.
 
-    def __init__(self) -> None:
+    Args:
+        received: bytes that have to be there before; what is left to do then is for the threads.
+    """
+
+    def __init__(self, received: int) -> None:
         self.pressed = False
+        self._received = received
 
-    def __call__(self, _moved: Moved) -> None:
-        if self.pressed or threading.current_thread() is MAIN:
+    def __call__(self, moved: Moved) -> None:
+        early = moved.received < self._received
+        if self.pressed or early or threading.current_thread() is MAIN:
             return
+        looks = 0
         while not main_runs(Crew.join.__code__):
-            if any(map(main_runs, NEEDS_OTHERS)):
+            # Looked at once, it may be there and on its way out.
+            looks += any(map(main_runs, NEEDS_OTHERS))
+            if looks > ENOUGH_LOOKS:
                 return
             time.sleep(0.001)
         self.pressed = True
@@ -102,7 +112,8 @@ def test_ctrl_c_while_threads_are_waited_for_leaves_none(
     tmp_path: Path, new: Published, delta: bytes, way: Way, ctrl_c: list[int]
 ) -> None:
     before = set(threading.enumerate())
-    pressed = PressedInJoin()
+    received = {Way.FULL: len(new.packed), Way.DELTA: len(delta), Way.ADAPTIVE: 0}[way]
+    pressed = PressedInJoin(received)
     with pytest.raises(KeyboardInterrupt):
         put(tmp_path, offered(new, delta), way, Cancel(), pressed)
     assert pressed.pressed
