@@ -108,6 +108,7 @@ PURE = {
     "updog.datastore.keys",
     "updog.datastore.tree",
     "updog.deltaformat",
+    "updog.digests",
     "updog.doctor.check",
     "updog.doctor.render",
     "updog.errors",
