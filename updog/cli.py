@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from updog import arguments, config, failure, invocation, logs
+from updog import arguments, config, ended, failure, invocation, logs
 from updog.invocation import remark
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Commands: TypeAlias = Mapping[str, Callable[[Namespace], int]]
 
 NOTHING_AVAILABLE = 1
-INTERRUPTED = 130
 SILENT = frozenset({"status"})
 """Commands that log nothing but details; they do not pay for what others log with."""
 
@@ -197,17 +196,18 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
         The exit code, as listed in docs/cli.md.
     """
     try:
-        args = arguments.parse(argv)
-        if args.command not in SILENT or args.log_level in logs.DETAILED:
-            logs.set_up(args.log_level, args.log_format, command=args.command)
-        code = _command(args, commands)(args)
-        sys.stdout.flush()
+        with ended.orderly_end():
+            args = arguments.parse(argv)
+            if args.command not in SILENT or args.log_level in logs.DETAILED:
+                logs.set_up(args.log_level, args.log_format, command=args.command)
+            code = _command(args, commands)(args)
+            sys.stdout.flush()
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return failure.told(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         # A progress line may be under way: begin a new one.
         sys.stderr.write("\nInterrupted. The running set is as it was; run the command again.\n")
-        return INTERRUPTED
+        return ended.exit_code(interruption)
     return code
 
 

@@ -24,6 +24,7 @@ class ExitCode(NamedTuple):
 
 
 INTERRUPTED = ExitCode(130, "interrupted from the keyboard")
+TERMINATED = ExitCode(143, "ended by SIGTERM, in the same order as from the keyboard")
 UPDOG = (
     ExitCode(0, "done, or an update is available, or there is nothing to do"),
     ExitCode(1, "no update available (`check-update` only)"),
@@ -55,6 +56,7 @@ UPDOG = (
         "correct the configuration",
     ),
     INTERRUPTED,
+    TERMINATED,
 )
 UPDOG_REPO = (
     ExitCode(0, "done"),

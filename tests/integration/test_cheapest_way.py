@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -119,34 +119,80 @@ def test_a_damaged_delta_costs_bytes_only(with_delta: World) -> None:
     assert with_delta.machine.boots(most=1)[0].version == "1.2.1"
 
 
-def test_an_interruption_ends_a_download_that_waits(world: World) -> None:
-    def answer(exchange: Exchange) -> None:
-        path = world.publisher.published / exchange.path.partition("?")[0].lstrip("/")
-        if path.name.endswith("-root.ext4.lz4") and exchange.wanted_part(1 << 30) != slice(0, 16):
-            exchange.send_response(206)
-            exchange.send_header("Content-Range", "bytes 7-999999/2000000")
-            exchange.send_header("Content-Length", "999993")
-            exchange.end_headers()
-            waiting.set()
-            exchange.server.stop_stalling.wait(20)
-        elif path.is_file():
-            exchange.reply(200, path.read_bytes())
-        else:
-            exchange.reply(404)
+class Stalling:
+    """Serves a repository, and sends only a share of the root image until it may go on.
 
-    waiting = threading.Event()
+    Args:
+        folder: the repository.
+        share: of the first real piece of the image, between 0 and 1.
+    """
+
+    def __init__(self, folder: Path, share: float = 0.5) -> None:
+        self.waiting = threading.Event()
+        self.goes_on = False
+        self._folder = folder
+        self._share = share
+
+    def __call__(self, exchange: Exchange) -> None:
+        path = self._folder / exchange.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            exchange.reply(404)
+            return
+        content = path.read_bytes()
+        part = exchange.wanted_part(len(content))
+        if part is None:
+            exchange.reply(200, content)
+            return
+        body = content[part]
+        place = f"bytes {part.start}-{part.stop - 1}/{len(content)}"
+        # The first request for an image only shows that it begins to arrive.
+        stalls = path.name.endswith("-root.ext4.lz4") and part.start and not self.goes_on
+        sent = body[: int(len(body) * self._share)] if stalls else body
+        exchange.reply(206, sent, length=len(body), headers={"Content-Range": place})
+        if stalls:
+            self.waiting.set()
+            exchange.server.stop_stalling.wait(20)
+
+
+@contextmanager
+def stalled(world: World, *flags: str, share: float = 0.5) -> Iterator[subprocess.Popen[str]]:
+    """An update whose server stopped to send the root image; it goes on when the update is over."""
+    stalling = Stalling(world.publisher.published, share)
     config = world.machine.config
-    with serving(answer) as server:
+    with serving(stalling) as server:
         config.write_text(config.read_text().replace(world.url, server.base))
         words = [sys.executable, "-c", INTERRUPTIBLE, "--config", str(config), "update", "--now"]
-        with subprocess.Popen(words, stderr=subprocess.PIPE) as running:
+        with subprocess.Popen([*words, *flags], stderr=subprocess.PIPE, text=True) as running:
             try:
-                assert waiting.wait(20)
-                running.send_signal(signal.SIGINT)
-                running.communicate(timeout=10)
+                assert stalling.waiting.wait(20)
+                assert running.poll() is None
+                stalling.goes_on = True
+                yield running
             finally:
                 running.kill()
-    assert running.returncode == 130
+
+
+def inactive_boots(world: World) -> bool:
+    status = world.machine.boot_control().status()
+    return any(one.flags.will_boot for one in status.sets if one.slot is not status.active)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_download_that_waits_ends_in_order_when_it_is_told_to(
+    world: World, number: signal.Signals, code: int
+) -> None:
+    with stalled(world) as running:
+        running.send_signal(number)
+        _, told = running.communicate(timeout=20)
+        assert running.returncode == code
+        assert "Traceback" not in told
+        assert "run the command again" in told
+        assert not inactive_boots(world)
+        done = world.machine.updog("update", "--now")
+    assert done.returncode == 0, done.stderr
+    assert world.machine.boots(most=1)[0].version == "1.1.0"
 
 
 def test_an_update_that_stands_already_is_neither_fetched_nor_written_again(world: World) -> None:
@@ -188,18 +234,32 @@ def test_progress_as_json_lines_ends_with_each_image_done(world: World) -> None:
     assert (status["phase"], status["percent"]) == ("done", 100)
 
 
+def courtesy(process: int) -> tuple[str, int]:
+    """I/O class and nice value of a process, as the kernel tells others."""
+    words = ["ionice", "-p", str(process)]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return told.split(":")[0].strip(), os.getpriority(os.PRIO_PROCESS, process)
+
+
 def test_an_update_can_stand_back(world: World) -> None:
-    assert world.machine.updog("update", "--now", "--idle").returncode == 0
+    with stalled(world, "--idle") as running:
+        assert courtesy(running.pid) == ("idle", 19)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_killed_update_is_finished_by_the_next_run(world: World, seed: int) -> None:
-    words = [sys.executable, "-m", "updog", "--config", str(world.machine.config), "update", "-n"]
-    chance = random.Random(seed)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        time.sleep(chance.uniform(0.2, 0.9))
-        running.send_signal(signal.SIGKILL)
+def test_an_update_stands_back_for_nobody_unasked(world: World) -> None:
+    with stalled(world) as running:
+        found, mine = courtesy(running.pid), courtesy(os.getpid())
+    assert found == mine
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.6, 0.95])
+def test_a_killed_update_is_finished_by_the_next_run(world: World, share: float) -> None:
+    with stalled(world, share=share) as running:
+        running.kill()
         running.communicate()
-    done = world.machine.updog("update", "--now")
+        assert running.returncode == -signal.SIGKILL
+        assert not inactive_boots(world)
+        done = world.machine.updog("update", "--now")
     assert done.returncode == 0, done.stderr
+    assert moved(done.stderr)[2] > 0
     assert world.machine.boots(most=1)[0].version == "1.1.0"

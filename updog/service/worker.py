@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO, cast
 
-from updog import failure, logs
+from updog import ended, failure, logs
 from updog.errors import BusyError, InternalError
 
 CANCELLED = 75
@@ -52,12 +52,14 @@ def main(argv: Sequence[str] | None = None, out: TextIO = sys.stdout) -> int:
     args = _parse(argv)
     logs.set_up(args.log_level)
     try:
-        _die_with(args.parent)
-        if args.held is not None:
-            _check_held(args.held)
-        module, name = _WORK[args.command]
-        work = cast("Callable[[Namespace, TextIO], int]", getattr(import_module(module), name))
-        return work(args, out)
+        # A stop of the whole service sends SIGTERM to this process as well.
+        with ended.orderly_end():
+            _die_with(args.parent)
+            if args.held is not None:
+                _check_held(args.held)
+            module, name = _WORK[args.command]
+            work = cast("Callable[[Namespace, TextIO], int]", getattr(import_module(module), name))
+            return work(args, out)
     except KeyboardInterrupt:
         sys.stderr.write("updog: the command was cancelled; what was begun can be begun again.\n")
         return CANCELLED

@@ -15,6 +15,7 @@ from tests.fakes.client_world import V2, V3, FileWorld, held_until, later, relea
 from tests.fakes.two_sets import RAW
 from updog import arguments
 from updog.cli import COMMANDS, main
+from updog.ended import Terminated
 from updog.lock import RunLock
 from updog.manifest import update_as_json
 
@@ -487,6 +488,7 @@ def test_debugging_shows_the_traceback(capsys: Capture) -> None:
         (OSError(28, "disk full"), 74),
         (RecursionError(), 70),
         (KeyboardInterrupt(), 130),
+        (Terminated(), 143),
     ],
 )
 def test_foreign_errors_have_exit_codes_too(error: BaseException, code: int) -> None:
@@ -581,7 +583,7 @@ def test_every_command_and_flag_is_documented() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
-    for code in (0, 1, 64, 65, 69, 70, 74, 75, 77, 78, 130):
+    for code in (0, 1, 64, 65, 69, 70, 74, 75, 77, 78, 130, 143):
         assert f"| {code} |" in page
 
 

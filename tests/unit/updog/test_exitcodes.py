@@ -22,8 +22,10 @@ from repo_tools.validate.command import FAILED, WARNED
 from updog import exitcodes
 from updog.apiclient import cli as apiclient
 from updog.apiclient.errors import ClientError
-from updog.cli import INTERRUPTED, NOTHING_AVAILABLE
+from updog.cli import NOTHING_AVAILABLE
 from updog.closedpipe import EX_SIGPIPE
+from updog.ended import EX_INTERRUPTED as INTERRUPTED
+from updog.ended import EX_TERMINATED
 from updog.errors import Unhealthy, UpdogError
 from updog.exitcodes import ExitCode
 from waves.errors import WaveError
@@ -86,7 +88,7 @@ def in_page(page: str) -> tuple[ExitCode, ...]:
 
 def test_those_of_updog() -> None:
     raised = raised_in("updog", "partitions", "waves")
-    assert numbers(exitcodes.UPDOG) == raised | {0, NOTHING_AVAILABLE, INTERRUPTED}
+    assert numbers(exitcodes.UPDOG) == raised | {0, NOTHING_AVAILABLE, INTERRUPTED, EX_TERMINATED}
 
 
 def test_those_of_updog_repo() -> None:
