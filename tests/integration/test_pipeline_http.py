@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
-from blake3 import blake3
 
 from partitions.blockio import Access, Extent
 from partitions.device import open_device
 from tests.fakes.images import changed, chunks, image, medium, signed
 from tests.fakes.published import Published, as_lz4, as_zstd
 from tests.fakes.rangeserver import Knows, Served, serving
-from updog.digests import BLAKE3, Digest
 from updog.pipeline import adaptive, full
 from updog.pipeline.direct import DirectMedium, open_medium
 from updog.pipeline.facts import Done
@@ -106,46 +100,6 @@ def test_a_transfer_that_is_cut_goes_on(tmp_path: Path, new: Published) -> None:
         done = put(new, served, disk)
     assert disk.read_bytes() == NEW
     assert done.moved.received < len(new.packed) + 4 * 100_000
-
-
-_CHILD = """
-import sys
-from pathlib import Path
-from tests.integration.test_pipeline_http import put, Published
-from tests.fakes.rangeserver import Served
-from updog.blockmap import parse
-folder, url = Path(sys.argv[1]), sys.argv[2]
-packed = (folder / "packed").read_bytes()
-new = Published((folder / "raw").read_bytes(), packed, parse((folder / "map").read_bytes(), "m"))
-print("ready", flush=True)
-put(new, Served(b"", url=url), folder / "partition")
-"""
-
-
-def killed_after(folder: Path, url: str, seconds: float) -> None:
-    command = [sys.executable, "-c", _CHILD, str(folder), url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_a_killed_run_fetches_little_twice(tmp_path: Path) -> None:
-    new = as_zstd(tmp_path, image(6000, seed=8))
-    for name, content in (("raw", new.raw), ("packed", new.packed), ("map", new.blockmap.dump())):
-        (tmp_path / name).write_bytes(content)
-    disk = tmp_path / "partition"
-    disk.write_bytes(b"\xee" * len(new.raw))
-    random = Random(5)
-    kills = 20
-    with serving(Served(new.packed)) as served:
-        for _ in range(kills):
-            killed_after(tmp_path, served.url, random.random() * 0.15)
-        done = put(new, served, disk)
-    assert disk.read_bytes() == new.raw
-    assert done.read_back == Digest(BLAKE3, blake3(new.raw).hexdigest())
 
 
 @pytest.fixture
