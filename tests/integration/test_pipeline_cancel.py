@@ -89,6 +89,8 @@ def nothing_left() -> Iterator[None]:
     def files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
+    # What an earlier failure still holds would be given back in the midst of this.
+    gc.collect()
     threads, descriptors = threading.active_count(), files()
     yield
     # The traceback of the error holds what the stages held.

