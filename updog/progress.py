@@ -186,6 +186,7 @@ def as_tree(moving: Moving, spent: timedelta) -> dict[str, object]:
         "written": moving.written,
         "kept": moving.kept,
         "copied": moving.copied,
+        "way": moving.way or None,
         "rate": round(rate),
         "seconds_left": _left(moving, rate),
     }

@@ -7,8 +7,9 @@ which way is taken, what is told to whoever watches, and what a longer, older im
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from partitions.blockio import Access, BlockIO, DeviceOpener, Extent
 from updog.beside import Beside, opened_beside
@@ -81,10 +82,15 @@ def write(
     ):
         teller.say(Phase.SURVEY)
         base, ways = _ways(offer, medium, opened)
-        turn = _changed(offer)
-        told = teller.moved
+        teller.takes(ways)
         done = engine.install(
-            offer, medium, base, ways, report=told, changed=turn, cancel=watch.cancel
+            offer,
+            medium,
+            base,
+            ways,
+            report=teller.moved,
+            changed=teller.changed,
+            cancel=watch.cancel,
         )
         clear_tail(device, medium, done.raw_length)
         # What was cleared has to be on the disk before the set may be marked valid.
@@ -166,13 +172,6 @@ def clear_tail(device: BlockIO, medium: Medium, start: int) -> None:
             medium.write(offset, zeros[:length])
 
 
-def _changed(offer: Offer) -> Callable[[Way, str], None]:
-    def tell(way: Way, why: str) -> None:
-        log.warning("%s: the way %r did not lead there: %s", offer.signed.name, str(way), why)
-
-    return tell
-
-
 class _Teller:
     """Turns what the pipeline counts into what people are told."""
 
@@ -180,6 +179,7 @@ class _Teller:
         self._name = offer.signed.name
         self._progress = progress
         self._moved = Moved()
+        self._ways: tuple[Way, ...] = ()
         length = offer.blockmap.whole.raw_length if offer.blockmap else offer.signed.raw_length
         self._raw = length
         self._packed = offer.signed.packed_length
@@ -188,6 +188,16 @@ class _Teller:
     def moved(self) -> Report:
         """What the pipeline reports to."""
         return self._report
+
+    def takes(self, ways: tuple[Way, ...]) -> None:
+        """Learn which ways will be tried, in order; the whole file is the last one."""
+        self._ways = (*takewhile(lambda way: way is not Way.FULL, ways), Way.FULL)
+        log.info("%s: the way is %r.", self._name, str(self._ways[0]))
+
+    def changed(self, way: Way, why: str) -> None:
+        """Tell that one did not lead to the image."""
+        log.warning("%s: the way %r did not lead there: %s", self._name, str(way), why)
+        self._ways = self._ways[self._ways.index(way) + 1 :]
 
     def say(self, phase: Phase) -> None:
         """Tell how far the image is."""
@@ -206,6 +216,7 @@ class _Teller:
                 at.written,
                 at.kept,
                 at.copied,
+                str(self._ways[0]) if self._ways else "",
             )
         )
 

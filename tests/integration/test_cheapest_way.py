@@ -230,6 +230,7 @@ def test_progress_as_json_lines_ends_with_each_image_done(world: World) -> None:
     ended = [one["target"] for one in told if one["phase"] == "done"]
     assert len(ended) == 3
     assert all(one["done"] <= one["total"] for one in told)
+    assert {one["way"] for one in told if one["phase"] == "done"} == {"adaptive"}
     status = json.loads((world.machine.home / "state" / "progress.json").read_text())
     assert (status["phase"], status["percent"]) == ("done", 100)
 

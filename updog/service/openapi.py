@@ -27,6 +27,7 @@ MEMBERS = (
     "written",
     "kept",
     "copied",
+    "way",
     "rate",
     "seconds_left",
 )
@@ -225,7 +226,7 @@ _WHOLE: Tree = {"type": "integer", "minimum": 0}
 
 def _schemas() -> Tree:
     moving = {name: _or_null(_WHOLE) for name in MEMBERS}
-    moving |= {"target": _or_null(_STRING), "phase": _or_null(_STRING)}
+    moving |= {name: _or_null(_STRING) for name in ("target", "phase", "way")}
     command = {"type": "string", "enum": list(Command)}
     return {
         "Image": _object(arch=_STRING, version=_STRING, variant=_STRING),
