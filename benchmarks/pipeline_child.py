@@ -8,6 +8,14 @@ device or ``-``; KEPT is the folder where its hashes were kept (`keep`) or ``-``
 
 from __future__ import annotations
 
+import gc
+
+from updog.__main__ import START_UP_OBJECTS
+
+# As the process of the command begins, before it loads anything else.
+gc.set_threshold(START_UP_OBJECTS)
+
+# ruff: noqa: E402
 import json
 import sys
 from collections.abc import Iterator
