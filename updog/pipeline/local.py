@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from itertools import groupby
 
-from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_WORD, BlockMap
+from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, BlockMap
 from updog.pipeline.buffers import aligned
 from updog.pipeline.columns import words
 from updog.pipeline.counters import Counters
@@ -18,6 +18,7 @@ from updog.pipeline.stages import Channel, Crew
 from updog.pipeline.writer import PieceWriter
 
 WORKERS = 2
+_ZEROS = re.compile(b"(?:" + re.escape(ZERO_HASH) + b")+")
 
 
 def write_zeros(medium: Medium, blockmap: BlockMap, frontier: Frontier, counters: Counters) -> None:
@@ -40,12 +41,23 @@ def zero_runs(blockmap: BlockMap, frontier: Frontier) -> Iterator[tuple[int, int
     """First block and count of each run of missing blocks that are all zero."""
     for first, count in missing_runs(frontier, blockmap.blocks):
         for start, portion in words(blockmap.hashes, first, count):
-            at = start
-            for is_zero, group in groupby(portion, ZERO_WORD.__eq__):
-                length = sum(1 for _ in group)
-                if is_zero:
-                    yield at, length
-                at += length
+            for at, length in _zeros(portion.tobytes()):
+                yield start + at, length
+
+
+def _zeros(hashes: bytes) -> Iterator[tuple[int, int]]:
+    """Index and count of each run of the hash of zero.
+
+    Searching is many times faster than looking at each. What is found between two hashes is none,
+    and hides none: the hash of zero does not begin as it ends.
+    """
+    at = hashes.find(ZERO_HASH)
+    while at >= 0:
+        end = at + 1
+        if at % HASH_LENGTH == 0 and (run := _ZEROS.match(hashes, at)):
+            end = run.end()
+            yield at // HASH_LENGTH, (end - at) // HASH_LENGTH
+        at = hashes.find(ZERO_HASH, end)
 
 
 class Copier:
