@@ -13,7 +13,7 @@ from typing import Final
 
 from updog.pipeline.scratch import Scratch
 
-HELD = 1 << 14
+HELD = 1 << 12
 """Pairs that are in memory at the most, and some thousands more."""
 _WORD: Final = "Q"
 _WIDTH = 2 * array(_WORD).itemsize
@@ -72,6 +72,6 @@ class Piles:
             content.extend(pile)
             ends.append(ends[0] + len(content) * content.itemsize)
             del pile[:]
-        self._kept.append(content.tobytes())
+        self._kept.append(memoryview(content).cast("B"))
         self._ends.append(ends)
         self._pairs = 0
