@@ -1,4 +1,4 @@
-"""What is left to do when whoever read our output is gone: ``| head`` has seen enough."""
+"""What is left to do when our output cannot be written: ``| head`` has seen enough, a disk is full."""
 
 from __future__ import annotations
 
@@ -12,3 +12,14 @@ EX_SIGPIPE = 141
 def let_go_of_stdout() -> None:
     """Keep Python from complaining once more, at its end, that what is buffered has no reader."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def give_out_the_rest() -> None:
+    """Write what is buffered, or drop it where it cannot be written.
+
+    Left to Python's end, that would fail once more, with a complaint and an exit code of its own.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        let_go_of_stdout()

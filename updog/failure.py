@@ -11,7 +11,7 @@ import sys
 from partitions.colour import RED, YELLOW, paint
 from partitions.errors import EX_IOERR, EX_NOPERM, PartitionError
 from updog import logs
-from updog.closedpipe import let_go_of_stdout
+from updog.closedpipe import give_out_the_rest, let_go_of_stdout
 from updog.errors import InternalError, UpdogError
 from updog.verbs import in_our_words
 
@@ -32,6 +32,8 @@ def told(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         let_go_of_stdout()
         return EX_IOERR
+    if isinstance(error, OSError):
+        give_out_the_rest()
     code, hint = _exit_code(error), hide(getattr(error, "hint", ""))
     _say(hide(_message(error)), hint, code)
     return code
