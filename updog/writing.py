@@ -192,7 +192,7 @@ class _Teller:
     def takes(self, ways: tuple[Way, ...]) -> None:
         """Learn which ways will be tried, in order; the whole file is the last one."""
         self._ways = (*takewhile(lambda way: way is not Way.FULL, ways), Way.FULL)
-        log.info("%s: the way is %r.", self._name, str(self._ways[0]))
+        log.debug("%s: the way is %r.", self._name, str(self._ways[0]))
 
     def changed(self, way: Way, why: str) -> None:
         """Tell that one did not lead to the image."""
