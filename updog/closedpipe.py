@@ -1,4 +1,4 @@
-"""What is left to do when our output cannot be written: ``| head`` has seen enough, a disk is full."""
+"""What is left to do when our output cannot be written: no reader is left, or no room."""
 
 from __future__ import annotations
 
