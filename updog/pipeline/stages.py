@@ -13,6 +13,8 @@ from updog.pipeline.cancel import Cancel, cancelled
 from updog.pipeline.interrupts import INTERRUPTS
 
 T = TypeVar("T")
+_LOOK_UP = 0.5
+"""Seconds after which whoever waits for threads looks up."""
 
 
 class Stopped(Exception):
@@ -145,7 +147,9 @@ class Crew:
             BaseException: what the first of them failed with.
         """
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                # A signal that comes right before the wait is not handled in it, but between two.
+                thread.join(_LOOK_UP)
         if self._failure is not None:
             raise self._failure
 
