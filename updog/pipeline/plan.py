@@ -125,7 +125,8 @@ def _full(sizes: Sizes, written: int, rates: Rates) -> Estimate:
 
 def _adaptive(sizes: Sizes, blockmap: int, survey: Survey, rates: Rates) -> Estimate:
     size = survey.fetched + blockmap
-    local = (sizes.raw + survey.copied) / rates.read + survey.written / rates.write
+    # Copying and fetching go on at the same time; the slower of the two is waited for.
+    local = survey.copied / rates.read + survey.written / rates.write
     why = f"{_mb(survey.fetched)} are nowhere on this machine{_and_map(sizes)}"
     if survey.fetched >= sizes.packed * _ABOUT_ALL:
         why += "; about the whole image, but it goes on after a cut, and two workers decode it"
@@ -134,7 +135,7 @@ def _adaptive(sizes: Sizes, blockmap: int, survey: Survey, rates: Rates) -> Esti
         size,
         survey.written,
         survey.requests,
-        local + size / rates.network + _proof(sizes, rates),
+        max(size / rates.network, local) + _proof(sizes, rates),
         why,
     )
 
