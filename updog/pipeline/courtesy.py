@@ -1,4 +1,4 @@
-"""Standing back for the programs that the machine is for: idle I/O class, low processor priority.
+"""Standing back for the programs that the machine is for: idle classes of disk and processor.
 
 An update that takes a minute longer hurts nobody; one that makes a service miss its deadlines does.
 Neither wish is worth failing for: a kernel or container that refuses is told of as a remark.
@@ -53,7 +53,7 @@ def stand_back(nice: int = 19, machine: str = platform.machine()) -> tuple[str, 
     Returns:
         Remarks about what could not be done; empty when all was.
     """
-    return tuple(filter(None, (_idle_io(machine), _nice(nice))))
+    return tuple(filter(None, (_idle_io(machine), _nice(nice), _idle_processor())))
 
 
 def _idle_io(machine: str) -> str:
@@ -65,6 +65,15 @@ def _idle_io(machine: str) -> str:
         return ""
     reason = os.strerror(ctypes.get_errno())
     return f"The idle I/O class is not set: {reason}. Reads and writes have normal priority."
+
+
+def _idle_processor() -> str:
+    """Have the processor only when nobody else wants it; the nice value says so to other tools."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except OSError as error:
+        return f"The idle processor class is not set: {error.strerror}."
+    return ""
 
 
 def io_class(machine: str = platform.machine()) -> IoClass | None:

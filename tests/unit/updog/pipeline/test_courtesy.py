@@ -22,6 +22,11 @@ def test_the_kernel_says_that_the_process_is_idle() -> None:
     assert in_a_process("print(stand_back(), io_class().name)") == "() IDLE"
 
 
+def test_the_processor_is_taken_only_when_nobody_wants_it() -> None:
+    code = "stand_back(); print(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    assert in_a_process(code) == "True"
+
+
 def test_threads_that_start_later_are_idle_too() -> None:
     code = (
         "import threading\nstand_back()\n"
