@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from updog import blockmap, deltaformat
+
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "fixtures" / "corpus"
 SECONDS = 8
@@ -36,6 +38,17 @@ def test_only_our_errors_leave_a_parser(parser: str, tmp_path: Path) -> None:
     runs = re.search(r"Done (\d+) runs", done.stderr)
     assert runs is not None
     assert int(runs[1]) > 100
+
+
+@pytest.mark.parametrize("seed", sorted((CORPUS / "blockmap").iterdir()), ids=lambda at: at.name)
+def test_the_seeds_of_maps_are_maps_of_this_version(seed: Path) -> None:
+    assert blockmap.parse(seed.read_bytes(), seed.name).blocks
+
+
+@pytest.mark.parametrize("seed", sorted((CORPUS / "delta").iterdir()), ids=lambda at: at.name)
+def test_the_seeds_of_deltas_begin_as_deltas_of_this_version(seed: Path) -> None:
+    start = seed.read_bytes()[: deltaformat.HEADER_LENGTH]
+    assert deltaformat.parse_header(start, seed.name).raw_length
 
 
 def test_every_seed_of_the_corpus_is_small() -> None:
