@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import lzma
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ PACKED = {
     "lz4 linked": frame.compress(RAW, block_linked=True),
     "zstd": zstandard.compress(RAW),
     "xz": lzma.compress(RAW, preset=0),
+    "gzip": gzip.compress(RAW),
     "raw": RAW,
 }
 
