@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def measure_all(work: Path, sizes: list[int]) -> None:
         with serving(work) as port:
             for way, line in WAYS.items():
                 found[way].append(_peak(work, line, port, mib))
-    for name in ("base.img", "target.img", "new.lz4", "base.lz4"):
+    for name in ("base.img", "target.img", "new.lz4", "new.lz4.blockmap", "facts.json"):
         (work / name).unlink(missing_ok=True)
+    shutil.rmtree(work / "kept", ignore_errors=True)
     print(f"{machine()}. Peak RSS in MiB of images of random bytes, one run each.\n")
     print(f"| way | {' | '.join(f'{mib} MiB' for mib in sizes)} | spread |")
     print("|---" * (len(sizes) + 2) + "|")
