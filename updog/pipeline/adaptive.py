@@ -74,8 +74,9 @@ def install(  # noqa: PLR0913 - the engine's way in is shorter
     """
     check_map(signed, blockmap, medium)
     counters = Counters(report, cancel)
-    expected = blockmap.raw_digest
-    filling = _Filling(signed.name, blockmap, source, medium, counters, read_back)
+    # What is signed about the image itself comes first: its map may have been signed by others.
+    expected = signed.raw_digest or blockmap.raw_digest
+    filling = _Filling(signed.name, blockmap, source, medium, counters, read_back, expected)
     # Nothing but reading back proves what is copied.
     found = filling.fill(base if read_back is ReadBack.ALWAYS else None, counters)
     if found != expected and counters.moved().copied:
@@ -97,6 +98,7 @@ class _Filling:
     medium: Medium
     counters: Counters
     read_back: ReadBack
+    expected: Digest
 
     def fill(self, base: Base | None, right: Counters) -> Digest:
         """Make the medium hold every block.
@@ -110,7 +112,7 @@ class _Filling:
         """
         blockmap, medium, counters = self.blockmap, self.medium, self.counters
         frontier = Frontier(blockmap.blocks)
-        proof = Proof(medium, frontier, blockmap.raw_digest.algorithm)
+        proof = Proof(medium, frontier, self.expected.algorithm)
         with Crew(frontier, cancel=counters.cancel) as crew:
             find_right(medium, blockmap, frontier, right)
             if self.read_back is ReadBack.ALWAYS:
@@ -128,7 +130,7 @@ class _Filling:
             network.fetch_missing(frontier)
             medium.flush()
             frontier.finish(blockmap.whole.raw_length)
-        return proof.digest() if self.read_back is ReadBack.ALWAYS else blockmap.raw_digest
+        return proof.digest() if self.read_back is ReadBack.ALWAYS else self.expected
 
 
 def check_map(signed: Signed, blockmap: BlockMap, medium: Medium) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from blake3 import blake3
 from tests.fakes.images import changed, image, medium
 from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
 from updog.blockmap import BLOCK, BlockMap, parse
-from updog.digests import BLAKE3, Digest
+from updog.digests import BLAKE3, SHA256, Digest
 from updog.errors import CutShort, TargetMismatch
 from updog.pipeline.adaptive import Base, MisledError, install
 from updog.pipeline.asking import requests_for
@@ -198,6 +199,30 @@ def test_a_collision_of_cut_hashes_is_found_by_the_whole_digest(
     disk = partition(tmp_path, bytes(wrong))
     with pytest.raises(MisledError):
         put(collided(new), disk)
+
+
+def test_an_image_that_is_signed_by_sha256_alone_is_read_back_by_that(
+    tmp_path: Path, new: Published
+) -> None:
+    new.signed = replace(new.signed, raw_blake3=None)
+    done = put(new, partition(tmp_path, bytes(len(NEW))))
+    assert done.read_back == Digest(SHA256, hashlib.sha256(NEW).hexdigest())
+
+
+def test_a_map_of_another_content_does_not_vouch_for_itself(tmp_path: Path, new: Published) -> None:
+    # Whoever signs maps alone can name the image's SHA-256 and describe something else.
+    other = as_lz4(tmp_path, bytes(reversed(NEW)))
+    whole = replace(
+        other.blockmap.whole,
+        raw_sha256=new.blockmap.whole.raw_sha256,
+        packed_length=other.blockmap.whole.packed_length,
+    )
+    lying = replace_map(other, replace(other.blockmap, whole=whole))
+    lying.signed = replace(
+        other.signed, raw_sha256=hashlib.sha256(NEW).hexdigest(), raw_blake3=None
+    )
+    with pytest.raises(MisledError):
+        put(lying, partition(tmp_path, bytes(len(NEW))))
 
 
 @pytest.mark.parametrize(
