@@ -193,6 +193,8 @@ class _PlainAnswer:
     def stop(self) -> None:
         """End the transfer now, from any thread: whoever waits for its next bytes is woken."""
         connection = self._connection
-        if connection is not None and connection.sock is not None:
+        # Taken once: the thread that reads may close it meanwhile.
+        sock = None if connection is None else connection.sock
+        if sock is not None:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)

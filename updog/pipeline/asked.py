@@ -1,8 +1,8 @@
 """A request whose answer may be long in coming: waited for on a thread that can be left alone.
 
 Neither a connection that is being made nor a server that says nothing can be woken from outside.
-So whoever waits waits for this thread instead, and goes when the work is given up. The thread ends
-with the time limits of its request; it has nothing of ours but its connection, which it gives back.
+So whoever waits waits for this thread instead, and goes when everything is given up. The thread
+ends with the time limits of its request, or with the process; it gives its connection back.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ class Asked:
         """
         self._ended.wait()
         with self._lock:
+            if self._left:
+                if self._answer is not None:
+                    self._answer.close()
+                raise Stopped
             if self._failure is not None:
                 raise self._failure
-            if self._answer is None:
-                raise Stopped
+            assert self._answer is not None  # noqa: S101 - it has ended, and has not failed
             return self._answer
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         """Let whoever waits go; an answer that comes later is closed."""
         with self._lock:
             self._left = True
@@ -58,8 +61,8 @@ class Asked:
             self._failure = error
         else:
             with self._lock:
-                late = self._left
-                self._answer = None if late else answer
-            if late:
-                answer.close()
+                self._answer = answer
+                if self._left:
+                    # Whoever waited is gone.
+                    answer.close()
         self._ended.set()

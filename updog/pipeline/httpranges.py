@@ -16,7 +16,7 @@ from updog.errors import CutShort, UnreachableError
 from updog.pipeline.asked import Asked
 from updog.pipeline.multipart import Multipart, Piece, boundary_of, parse_content_range
 from updog.pipeline.ranges import Range, coalesce, header_for
-from updog.pipeline.stages import stoppable
+from updog.pipeline.stages import Stopped, stoppable
 from updog.wire import Answer, WireError
 
 Ask: TypeAlias = Callable[[str], Answer]
@@ -48,20 +48,28 @@ class HttpRanges:
         self._lock = threading.Lock()
         self._open: dict[int, Answer] = {}
         self._asked: dict[int, Asked] = {}
+        self._left = False
 
     def stop(self) -> None:
         """End the transfers that are under way now, from another thread; later ones may begin.
 
         A transfer that waits for its server ends at once if its answer has a ``stop`` method,
-        otherwise with its time limit. A request that was not answered yet is left alone.
+        otherwise with its time limit, as does a request that was not answered yet.
         """
         with self._lock:
-            answers, asked = list(self._open.values()), list(self._asked.values())
-        for one in asked:
-            one.stop()
+            answers = list(self._open.values())
         for answer in answers:
             for waiting in stoppable(answer):
                 waiting.stop()
+
+    def leave(self) -> None:
+        """End everything, from another thread; requests without an answer are left alone."""
+        with self._lock:
+            self._left = True
+            asked = list(self._asked.values())
+        for one in asked:
+            one.leave()
+        self.stop()
 
     def fetch(self, wanted: Sequence[Range]) -> Iterator[Piece]:
         """See `RangeSource`."""
@@ -101,8 +109,9 @@ class HttpRanges:
         return self._bytes(answer, 0)
 
     def _answer(self, wanted: Sequence[Range]) -> Answer:
-        asked = Asked(lambda: self._ask(header_for(wanted)))
         with self._lock:
+            self._refuse_left()
+            asked = Asked(lambda: self._ask(header_for(wanted)))
             self.requests += 1
             self._asked[id(asked)] = asked
         try:
@@ -110,6 +119,10 @@ class HttpRanges:
         finally:
             with self._lock:
                 del self._asked[id(asked)]
+
+    def _refuse_left(self) -> None:
+        if self._left:
+            raise Stopped
 
     def _parts(self, answer: Answer, boundary: bytes) -> Iterator[Piece]:
         parts = Multipart(boundary, self._name)
@@ -123,6 +136,9 @@ class HttpRanges:
 
     def _chunks(self, answer: Answer) -> Iterator[bytes]:
         with self._lock:
+            if self._left:
+                answer.close()
+            self._refuse_left()
             self._open[id(answer)] = answer
         try:
             while chunk := answer.read1(_CHUNK):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from updog.pipeline.multipart import Piece
 from updog.pipeline.ranges import Range
-from updog.pipeline.stages import stoppable
+from updog.pipeline.stages import Leavable, stoppable
 
 
 class RangeSource(Protocol):
@@ -55,6 +55,13 @@ class Guarded:
         """End the transfers under way, from another thread, where the source can."""
         for waiting in stoppable(self._inner):
             waiting.stop()
+
+    def leave(self) -> None:
+        """End everything, from another thread, where the source can; see `stages.Leavable`."""
+        if isinstance(self._inner, Leavable):
+            self._inner.leave()
+        else:
+            self.stop()
 
     @property
     def whole_only(self) -> bool:

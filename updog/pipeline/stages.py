@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar, runtime_checkable
 
-from updog.pipeline.cancel import Cancel, cancelled
+from updog.pipeline.cancel import Cancel, Cancelled, cancelled
 from updog.pipeline.interrupts import INTERRUPTS
 
 T = TypeVar("T")
@@ -27,6 +27,14 @@ class Stoppable(Protocol):
 
     def stop(self) -> None:
         """Wake everyone who waits, now and from now on, with `Stopped`."""
+
+
+@runtime_checkable
+class Leavable(Protocol):
+    """A `Stoppable` that need not be waited for to its end by whoever gives everything up."""
+
+    def leave(self) -> None:
+        """Wake everyone who waits, now and from now on, whatever is still under way behind it."""
 
 
 def stoppable(thing: object) -> tuple[Stoppable, ...]:
@@ -137,8 +145,13 @@ class Crew:
         with self._lock:
             if self._failure is None and not isinstance(failure, Stopped):
                 self._failure = failure
+        # After a failure somebody goes on with the same servers, so what is under way has to end.
+        ended = isinstance(failure, Cancelled) or not isinstance(failure, Exception)
         for item in self._waiting:
-            item.stop()
+            if ended and isinstance(item, Leavable):
+                item.leave()
+            else:
+                item.stop()
 
     def join(self) -> None:
         """Wait for every thread.

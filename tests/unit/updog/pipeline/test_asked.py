@@ -68,11 +68,30 @@ def test_a_failure_is_passed_on() -> None:
 def test_who_waits_is_let_go_and_an_answer_that_comes_later_is_closed() -> None:
     late = Late()
     asked = Asked(late)
-    asked.stop()
+    asked.leave()
     with pytest.raises(Stopped):
         asked.answer()
     late.let.set()
     assert late.closed.wait(30)
+
+
+def test_an_answer_that_came_right_before_is_not_used_any_more() -> None:
+    late = Late()
+    late.let.set()
+    asked = Asked(late)
+    assert asked.answer() is late
+    asked.leave()
+    with pytest.raises(Stopped):
+        asked.answer()
+    assert late.closed.is_set()
+
+
+def test_ranges_that_were_left_ask_nobody() -> None:
+    source = HttpRanges(lambda _ranges: Late(), "image")
+    source.leave()
+    with pytest.raises(Stopped):
+        list(source.fetch([Range(0, 10)]))
+    assert not source.requests
 
 
 def test_ranges_that_wait_for_a_mute_server_end_when_they_are_stopped(mute: str) -> None:
@@ -89,7 +108,7 @@ def test_ranges_that_wait_for_a_mute_server_end_when_they_are_stopped(mute: str)
     thread.start()
     while not source.requests:
         thread.join(0.01)
-    source.stop()
+    source.leave()
     # Far below what the request itself would wait.
     thread.join(30)
     assert ended
