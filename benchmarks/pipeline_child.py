@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 
-from updog.__main__ import START_UP_OBJECTS
+from updog.lean import START_UP_OBJECTS
 
 # As the process of the command begins, before it loads anything else.
 gc.set_threshold(START_UP_OBJECTS)

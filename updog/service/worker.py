@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO, cast
 
-from updog import ended, failure, logs
+from updog import ended, failure, lean, logs
 from updog.errors import BusyError, InternalError
 
 CANCELLED = 75
@@ -105,4 +105,5 @@ def _check_held(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
+    lean.begin()
     sys.exit(main())
