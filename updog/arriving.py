@@ -8,7 +8,7 @@ from itertools import chain
 
 from updog.errors import CutShort, DataError, TargetMismatch
 from updog.pipeline.engine import Offer
-from updog.pipeline.formats import least_raw
+from updog.pipeline.formats import Format, least_raw
 from updog.pipeline.ranges import Range
 
 _PROBE = 16
@@ -93,7 +93,9 @@ def _first(chunks: Iterator[bytes], offer: Offer, size: int) -> bytes:
     if head is None:
         raise TargetMismatch(f"{offer.signed.name} holds no data at all.")
     # Where the length is signed it was compared already, and no header is believed against it.
-    if offer.signed.raw_length is None and least_raw(head, offer.signed.packed_length) > size:
+    packed = offer.signed.packed_length
+    least = packed if offer.signed.format is Format.NONE else least_raw(head, packed)
+    if offer.signed.raw_length is None and least > size:
         told = misfit(offer.signed.name, size)
         # Nobody signed these bytes: those of another server may be others.
         raise TargetMismatch(str(told), hint=told.hint)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from updog import arguments, config, ended, failure, invocation, logs
+from updog.closedpipe import give_out_the_rest
 from updog.invocation import remark
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ def main(argv: Sequence[str] | None = None, commands: Commands = COMMANDS) -> in
     except Exception as error:  # noqa: BLE001 - no traceback ever reaches a user
         return failure.told(error)
     except KeyboardInterrupt as interruption:
+        give_out_the_rest()
         # A progress line may be under way: begin a new one.
         sys.stderr.write("\nInterrupted. The running set is as it was; run the command again.\n")
         return ended.exit_code(interruption)

@@ -79,4 +79,4 @@ class Kept:
 
 
 def _path(folder: Path, slot: str, role: str) -> Path:
-    return folder / f"{slot}-{role}.hashes"
+    return folder / f"{slot}-{role}.blake3"

@@ -221,7 +221,7 @@ def test_only_what_is_wrong_of_an_update_that_stands_is_written_again(world: Wor
 def test_the_next_update_knows_what_the_running_set_holds(world: World) -> None:
     assert world.machine.updog("update", "--now").returncode == 0
     kept = {path.name for path in (world.machine.home / "state" / "blocks").iterdir()}
-    assert kept == {"B-root.hashes", "B-boot.hashes", "B-hash.hashes"}
+    assert kept == {"B-root.blake3", "B-boot.blake3", "B-hash.blake3"}
 
 
 def test_progress_as_json_lines_ends_with_each_image_done(world: World) -> None:

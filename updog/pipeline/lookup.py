@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 
 from updog.blockmap import HASH_LENGTH, ZERO_WORD, BlockMap
 from updog.pipeline.columns import Slices, words
@@ -175,7 +176,10 @@ def _pieces(blockmap: BlockMap, todo: Frontier, active: Slices) -> Iterator[Run]
             places = dict(there.pile(number))
             if places:
                 blocks = wanted.pile(number)
-                found.add((block, places[word]) for word, block in blocks if word in places)
+                met = ((block, places[word]) for word, block in blocks if word in places)
+                # A part at a time: one block that an image repeats may make a pile of any size.
+                while part := tuple(islice(met, AT_ONCE)):
+                    found.add(part)
         for number in range(len(found)):
             yield from _joined(sorted(found.pile(number)))
 

@@ -48,7 +48,7 @@ def test_a_file_that_was_cut_is_not_used(tmp_path: Path, length: int) -> None:
 
 
 def test_something_unreadable_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "A-root.hashes").mkdir()
+    (tmp_path / "A-root.blake3").mkdir()
     assert kept.recall(tmp_path, "A", "root") is None
 
 
