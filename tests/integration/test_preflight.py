@@ -302,7 +302,7 @@ def test_a_full_state_directory_refuses_nothing(world: AttackWorld, *, mapped: b
         done = world.updog("update")
         assert done.returncode == 0, done.stderr
         assert "No space left" in done.stderr
-        assert ("B-root.hashes cannot be written" in done.stderr) == mapped
+        assert ("B-root.blake3 cannot be written" in done.stderr) == mapped
     assert world.machine.bits()[Slot.B] == BootFlags(2, 1)
 
 
