@@ -22,6 +22,10 @@ IMAGE = (SHA256, BLAKE3)
 class Hash(Protocol):
     """A digest while it is made."""
 
+    @property
+    def name(self) -> str:
+        """Of its algorithm."""
+
     def update(self, data: bytes | memoryview, /) -> object:
         """Take more."""
 
@@ -49,6 +53,11 @@ def parse(text: str) -> Digest | None:
     """Read what ``str`` wrote of a digest of an image; None where it is of another kind."""
     algorithm, _, digits = text.partition(":")
     return Digest(algorithm, digits) if algorithm in IMAGE else None
+
+
+def so_far(made: Hash) -> Digest:
+    """The digest of what was taken until now."""
+    return Digest(made.name, made.hexdigest())
 
 
 def new(algorithm: str) -> Hash:

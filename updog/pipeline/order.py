@@ -23,7 +23,6 @@ class Order:
         self.length = 0
         self._name = name
         self._limit = limit
-        self._algorithm = algorithm
         self._digest = digests.new(algorithm) if algorithm else None
         self._next = 0
         self._changed = threading.Condition()
@@ -54,9 +53,7 @@ class Order:
 
     def digest(self) -> Digest | None:
         """The digest so far; None where it was not wanted."""
-        if self._digest is None or self._algorithm is None:
-            return None
-        return Digest(self._algorithm, self._digest.hexdigest())
+        return None if self._digest is None else digests.so_far(self._digest)
 
     def _take(self, raw: bytes | memoryview) -> None:
         if self.length + len(raw) > self._limit:

@@ -35,7 +35,6 @@ class Proof:
         self.length = 0
         self._medium = medium
         self._frontier = frontier
-        self._algorithm = algorithm
         self._digest = digests.new(algorithm)
 
     def follow(self) -> None:
@@ -72,7 +71,7 @@ class Proof:
 
     def digest(self) -> Digest:
         """Of everything that was read."""
-        return Digest(self._algorithm, self._digest.hexdigest())
+        return digests.so_far(self._digest)
 
 
 def check_raw_length(name: str, length: int, signed: int | None) -> None:

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 
-from blake3 import blake3
-
-from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, ZERO_WORD, BlockMap
+from updog.blockmap import BLOCK, HASH_LENGTH, ZERO_HASH, ZERO_WORD, BlockMap, block_hash
 from updog.pipeline.buffers import aligned
 from updog.pipeline.cancel import Cancel
 from updog.pipeline.columns import Slices
@@ -32,9 +30,7 @@ _BLANK = memoryview(ZERO_HASH * REGION).cast("Q")
 
 def hashes_of(data: memoryview) -> bytes:
     """The cut hashes of consecutive blocks."""
-    return b"".join(
-        [blake3(data[at : at + BLOCK]).digest(HASH_LENGTH) for at in range(0, len(data), BLOCK)]
-    )
+    return b"".join([block_hash(data[at : at + BLOCK]) for at in range(0, len(data), BLOCK)])
 
 
 def find_right(
