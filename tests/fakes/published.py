@@ -10,6 +10,7 @@ from pathlib import Path
 from lz4 import frame
 
 from repo_tools.blockmaps import map_lz4, pack_zstd
+from repo_tools.deltas import write_delta
 from tests.fakes.images import signed
 from updog.blockmap import BlockMap, parse
 from updog.pipeline.facts import Signed
@@ -66,6 +67,13 @@ def as_lz4(folder: Path, raw: bytes, block_size: int = frame.BLOCKSIZE_MAX64KB) 
     """Publish as one LZ4 frame with independent blocks."""
     packed = bytes(frame.compress(raw, block_size=block_size, block_linked=False))
     return Published(raw, packed, map_lz4(_file(folder, "new.img.lz4", packed)))
+
+
+def as_delta(folder: Path, raw: bytes, base: bytes, level: int = 1) -> bytes:
+    """Publish what leads from one image to another."""
+    sink = io.BytesIO()
+    write_delta(_file(folder, "new", raw), _file(folder, "old", base), sink, level=level)
+    return sink.getvalue()
 
 
 def _file(folder: Path, name: str, content: bytes) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +12,8 @@ from random import Random
 
 import pytest
 
-from repo_tools.deltas import write_delta
 from tests.fakes.images import changed, chunks, image, medium, signed
-from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
+from tests.fakes.published import MemorySource, Published, as_delta, as_lz4, as_zstd
 from updog.errors import CutShort
 from updog.pipeline.adaptive import Base
 from updog.pipeline.cancel import Cancel, Cancelled
@@ -40,12 +38,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("delta")
-    (folder / "new").write_bytes(NEW)
-    (folder / "old").write_bytes(OLD)
-    sink = io.BytesIO()
-    write_delta(folder / "new", folder / "old", sink, level=1)
-    return sink.getvalue()
+    return as_delta(tmp_path_factory.mktemp("delta"), NEW, OLD)
 
 
 class Stalled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 import threading
@@ -14,8 +13,7 @@ from types import CodeType, FrameType
 
 import pytest
 
-from repo_tools.deltas import write_delta
-from tests.fakes.published import Published, as_zstd
+from tests.fakes.published import Published, as_delta, as_zstd
 from tests.integration.test_pipeline_cancel import NEW, OLD, WAYS, offered, put
 from updog.pipeline import engine
 from updog.pipeline.cancel import Cancel
@@ -36,12 +34,7 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture(scope="module")
 def delta(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("delta")
-    (folder / "new").write_bytes(NEW)
-    (folder / "old").write_bytes(OLD)
-    sink = io.BytesIO()
-    write_delta(folder / "new", folder / "old", sink, level=1)
-    return sink.getvalue()
+    return as_delta(tmp_path_factory.mktemp("delta"), NEW, OLD)
 
 
 def frames(frame: FrameType | None) -> Iterator[FrameType]:

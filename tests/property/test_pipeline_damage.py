@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partitions.errors import DeviceError
-from repo_tools.deltas import write_delta
 from tests.fakes.images import changed, chunks, image, medium, signed
-from tests.fakes.published import MemorySource, Published, as_lz4, as_zstd
+from tests.fakes.published import MemorySource, Published, as_delta, as_lz4, as_zstd
 from updog.errors import UpdogError
 from updog.pipeline.adaptive import Base
 from updog.pipeline.delta import Delta
@@ -48,11 +46,7 @@ def files(kind: str) -> Files:
     with TemporaryDirectory() as name:
         folder = Path(name)
         new = as_zstd(folder, NEW, [OLD]) if kind == "zstd" else as_lz4(folder, NEW)
-        (folder / "new").write_bytes(NEW)
-        (folder / "old").write_bytes(OLD)
-        sink = io.BytesIO()
-        write_delta(folder / "new", folder / "old", sink, level=1)
-    return Files(new, new.blockmap.dump(), sink.getvalue())
+        return Files(new, new.blockmap.dump(), as_delta(folder, NEW, OLD))
 
 
 def flipped(content: bytes, bit: int) -> bytes:

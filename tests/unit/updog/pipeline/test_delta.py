@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from repo_tools.deltas import write_delta
 from tests.fakes.images import changed, chunks, image, medium, signed
+from tests.fakes.published import as_delta
 from updog.blockmap import BLOCK
 from updog.deltaformat import HEADER_LENGTH, target_name
 from updog.digests import BLAKE3, Digest
@@ -27,11 +26,7 @@ def packed(tmp_path: Path) -> bytes:
 
 
 def made(tmp_path: Path, new: bytes, old: bytes) -> bytes:
-    (tmp_path / "new").write_bytes(new)
-    (tmp_path / "old").write_bytes(old)
-    sink = io.BytesIO()
-    write_delta(tmp_path / "new", tmp_path / "old", sink, level=3)
-    return sink.getvalue()
+    return as_delta(tmp_path, new, old, level=3)
 
 
 def put(

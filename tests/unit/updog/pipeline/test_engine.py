@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from repo_tools.deltas import write_delta
 from tests.fakes.images import changed, chunks, image, medium, signed
-from tests.fakes.published import Published, as_zstd
+from tests.fakes.published import Published, as_delta, as_zstd
 from updog.blockmap import BLOCK
 from updog.errors import TargetMismatch
 from updog.pipeline.adaptive import Base
@@ -28,10 +26,7 @@ def new(tmp_path: Path) -> Published:
 
 @pytest.fixture
 def offer(tmp_path: Path, new: Published) -> Offer:
-    sink = io.BytesIO()
-    (tmp_path / "old").write_bytes(OLD)
-    write_delta(tmp_path / "new.img", tmp_path / "old", sink, level=3)
-    packed = sink.getvalue()
+    packed = as_delta(tmp_path, NEW, OLD, level=3)
     delta = Delta(signed(b"", packed, "delta"), lambda: chunks(packed))
     return Offer(new.signed, lambda: chunks(new.packed), new.source, new.blockmap, delta)
 
